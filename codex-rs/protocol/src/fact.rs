@@ -1,0 +1,126 @@
+//! Facts: the only things that change the state. Durable before any effect runs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::git::GitSnapshot;
+use crate::ids::{FactId, ProposalId, RunId, SessionId, ThreadId, TurnId};
+use crate::project::{BranchContext, Checkpoint, DriftEntry, OpenRun};
+use crate::proposal::{Change, Proposal};
+use crate::session::{Digest, TurnSummary};
+use crate::task::Actor;
+use crate::turn::TurnRecord;
+
+/// A fact with where and when it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Its place in the log.
+    pub id: FactId,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// Who is behind it.
+    pub by: Actor,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Event {
+    /// An upstream process is about to be started.
+    RunStarted {
+        /// Everything recovery needs.
+        run: OpenRun,
+    },
+    /// It ended, and what it left has been recorded.
+    RunEnded {
+        /// Which.
+        run: RunId,
+        /// Upstream's exit code; none when a signal ended it, or when it was found dead afterwards.
+        exit_code: Option<i32>,
+    },
+    /// A session began, or another run joined it.
+    SessionOpened {
+        /// The session.
+        session: SessionId,
+        /// Its thread.
+        thread: ThreadId,
+        /// Its branch.
+        branch: Option<String>,
+        /// The run.
+        run: RunId,
+    },
+    /// A turn was observed.
+    TurnRecorded {
+        /// The session it belongs to.
+        session: SessionId,
+        /// The turn; a later record of the same turn replaces an earlier one.
+        record: Box<TurnRecord>,
+        /// Git at its end.
+        snapshot: Option<GitSnapshot>,
+    },
+    /// A turn was summed up.
+    TurnSummarised {
+        /// The session.
+        session: SessionId,
+        /// The turn.
+        turn: TurnId,
+        /// The summary.
+        summary: TurnSummary,
+    },
+    /// A session was summed up, and its journal entry written.
+    SessionDigested {
+        /// The session.
+        session: SessionId,
+        /// The summary.
+        digest: Digest,
+        /// Name of the journal entry in `journal/`.
+        journal: String,
+        /// Text of the journal entry.
+        text: String,
+    },
+    /// The backlog was changed.
+    Changed {
+        /// How.
+        change: Change,
+        /// Why, for the log.
+        reason: String,
+    },
+    /// A proposal waits for review.
+    Proposed {
+        /// The proposal.
+        proposal: Box<Proposal>,
+    },
+    /// A waiting proposal was settled.
+    ProposalSettled {
+        /// Which.
+        proposal: ProposalId,
+        /// It was accepted (its change is a fact of its own).
+        accepted: bool,
+    },
+    /// A branch's context was replaced.
+    ContextSet {
+        /// The branch.
+        branch: String,
+        /// The whole context.
+        context: Box<BranchContext>,
+    },
+    /// The short cache was rolled up.
+    CheckpointReached {
+        /// The point.
+        checkpoint: Checkpoint,
+    },
+    /// Git had moved under a thread.
+    DriftMet {
+        /// What was seen and done.
+        drift: DriftEntry,
+    },
+    /// A note to the model waits for the next turn of a session.
+    NotePending {
+        /// The session.
+        session: SessionId,
+        /// The note.
+        note: String,
+    },
+}

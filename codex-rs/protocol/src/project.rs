@@ -1,0 +1,135 @@
+//! `project_state.json`: the part of the long cache that is not a task.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::git::{GitSnapshot, Head};
+use crate::ids::{ProposalId, RunId, SessionId, TaskId, ThreadId};
+use crate::proposal::Proposal;
+use crate::session::Digest;
+
+/// What the work on one branch is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BranchContext {
+    /// What the work is for, in the user's words.
+    pub objective: Option<String>,
+    /// The task that stands for the objective.
+    pub goal_task: Option<TaskId>,
+    /// The last session on the branch.
+    pub last_session: Option<SessionId>,
+    /// Its thread.
+    pub last_thread: Option<ThreadId>,
+    /// Its digest.
+    pub digest: Option<Digest>,
+    /// Git at the end of its last turn.
+    pub snapshot: Option<GitSnapshot>,
+    /// The branch this context was copied from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<String>,
+    /// A copy of a conversation kept for this branch when the live thread went on elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_thread: Option<ThreadId>,
+}
+
+/// A point of the project's history that the state was rolled up at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// When.
+    pub at: Timestamp,
+    /// What HEAD was.
+    pub head: Head,
+    /// Why it was made: `commit`, `task-done`, `session-end`, `recovery`.
+    pub trigger: String,
+    /// One line for people.
+    pub text: String,
+    /// The session it was made in.
+    pub session: Option<SessionId>,
+}
+
+/// How a run of codex-orch started upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RunKind {
+    /// A new thread.
+    Fresh,
+    /// A thread that is there already.
+    Resume {
+        /// Which.
+        thread: ThreadId,
+    },
+    /// A copy of a thread.
+    Fork {
+        /// Of which.
+        thread: ThreadId,
+    },
+    /// A code review: recorded, but no turn of the user's.
+    Review,
+}
+
+/// A run that has begun and whose end isn't recorded yet: after a crash, what recovery starts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRun {
+    /// The run; also written into the brief, which is how its rollout is found.
+    pub run: RunId,
+    /// When it began.
+    pub at: Timestamp,
+    /// How.
+    pub kind: RunKind,
+    /// The folder it runs in.
+    pub cwd: String,
+    /// Upstream's home during the run: where its rollout will be.
+    pub codex_home: String,
+    /// Git when it began; none outside a repository.
+    pub snapshot: Option<GitSnapshot>,
+    /// How many turns of the thread were already recorded elsewhere and are not this run's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brief_tasks: Vec<TaskId>,
+}
+
+/// One drift that was met, and what was done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The thread it was met on.
+    pub thread: Option<ThreadId>,
+    /// `advanced`, `branched`, … (docs/drift.md).
+    pub kind: String,
+    /// HEAD as expected.
+    pub from: Option<Head>,
+    /// HEAD as seen.
+    pub to: Option<Head>,
+    /// `fast-forward`, `fork`, `rebuild`, `stop`.
+    pub choice: String,
+    /// One line for people.
+    pub text: String,
+}
+
+/// The long cache without its tasks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Project {
+    /// What differs by branch.
+    #[serde(default)]
+    pub branches: BTreeMap<String, BranchContext>,
+    /// The newest [`Project::MAX_CHECKPOINTS`] points of roll-up, oldest first.
+    #[serde(default)]
+    pub checkpoints: Vec<Checkpoint>,
+    /// Proposals that wait for review.
+    #[serde(default)]
+    pub proposals: BTreeMap<ProposalId, Proposal>,
+    /// Runs that have begun and not ended.
+    #[serde(default)]
+    pub open_runs: BTreeMap<RunId, OpenRun>,
+    /// The newest [`Project::MAX_DRIFT`] drifts, oldest first.
+    #[serde(default)]
+    pub drift: Vec<DriftEntry>,
+}
+
+impl Project {
+    /// The most checkpoints kept.
+    pub const MAX_CHECKPOINTS: usize = 200;
+    /// The most drifts kept.
+    pub const MAX_DRIFT: usize = 200;
+}

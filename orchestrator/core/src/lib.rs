@@ -1,0 +1,9 @@
+//! The pure core: it decides, and touches nothing.
+//!
+//! What is absent here, and stays so: tokio, the file system, git2, the clock, a random source, a terminal. Time and
+//! ids come in with inputs; what is to be done goes out as [`supervisor::Effect`]s; what happened becomes
+//! [`orch_protocol::fact::Fact`]s, and the state changes by [`state::State::apply`] alone.
+
+pub mod agent;
+pub mod judge;
+pub mod state;

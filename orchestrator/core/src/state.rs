@@ -1,0 +1,280 @@
+//! The state, and the only way it changes: [`State::apply`].
+
+use std::collections::BTreeMap;
+
+use orch_protocol::fact::{Event, Fact};
+use orch_protocol::ids::{LogId, SessionId, TaskId};
+use orch_protocol::project::{BranchContext, Project};
+use orch_protocol::proposal::{Change, TaskEdit};
+use orch_protocol::session::{Session, SessionTurn};
+use orch_protocol::task::{Evidence, EvidenceKind, Task};
+
+/// Everything that is known, as plain data. Sessions and journal entries are there as far as they were loaded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    /// Branch contexts, checkpoints, proposals, open runs, drift.
+    pub project: Project,
+    /// The backlog.
+    pub tasks: BTreeMap<TaskId, Task>,
+    /// The short cache: those sessions that were loaded or opened.
+    pub sessions: BTreeMap<SessionId, Session>,
+    /// Journal entries by name; the text of one that stands in the store and wasn't loaded is `None`.
+    pub journal: BTreeMap<String, Option<String>>,
+    /// How far each process's log is contained in this state: a fact at or below its log's mark is not applied again.
+    pub folded: BTreeMap<LogId, u64>,
+}
+
+impl State {
+    /// Applies a fact; one that is contained already changes nothing. Returns whether it was new.
+    pub fn apply(&mut self, fact: &Fact) -> bool {
+        let mark = self.folded.entry(fact.id.log.clone()).or_default();
+        if fact.id.seq <= *mark {
+            return false;
+        }
+        *mark = fact.id.seq;
+        self.change(fact);
+        true
+    }
+
+    /// The session a fact changes: a store has to have it loaded before the fact is applied.
+    pub fn session_of(event: &Event) -> Option<&SessionId> {
+        match event {
+            Event::SessionOpened { session, .. }
+            | Event::TurnRecorded { session, .. }
+            | Event::TurnSummarised { session, .. }
+            | Event::SessionDigested { session, .. }
+            | Event::NotePending { session, .. } => Some(session),
+            Event::RunStarted { .. }
+            | Event::RunEnded { .. }
+            | Event::Changed { .. }
+            | Event::Proposed { .. }
+            | Event::ProposalSettled { .. }
+            | Event::ContextSet { .. }
+            | Event::CheckpointReached { .. }
+            | Event::DriftMet { .. } => None,
+        }
+    }
+
+    fn change(&mut self, fact: &Fact) {
+        match &fact.event {
+            Event::RunStarted { run } => {
+                self.project.open_runs.insert(run.run.clone(), run.clone());
+            }
+            Event::RunEnded { run, .. } => {
+                self.project.open_runs.remove(run);
+            }
+            Event::SessionOpened {
+                session,
+                thread,
+                branch,
+                run,
+            } => {
+                let entry = self
+                    .sessions
+                    .entry(session.clone())
+                    .or_insert_with(|| Session {
+                        id: session.clone(),
+                        thread: thread.clone(),
+                        branch: branch.clone(),
+                        started_at: fact.at,
+                        runs: Vec::new(),
+                        snapshot: None,
+                        plan: Vec::new(),
+                        turns: Vec::new(),
+                        digest: None,
+                        journal: None,
+                        pending: Vec::new(),
+                    });
+                if !entry.runs.contains(run) {
+                    entry.runs.push(run.clone());
+                }
+                entry.pending.clear();
+            }
+            Event::TurnRecorded {
+                session,
+                record,
+                snapshot,
+            } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    if let Some(steps) = record.last_plan() {
+                        session.plan = steps.to_vec();
+                    }
+                    if snapshot.is_some() {
+                        session.snapshot.clone_from(snapshot);
+                    }
+                    match session
+                        .turns
+                        .iter_mut()
+                        .find(|turn| turn.record.turn == record.turn)
+                    {
+                        Some(turn) => turn.record = (**record).clone(),
+                        None => session.turns.push(SessionTurn {
+                            record: (**record).clone(),
+                            summary: None,
+                        }),
+                    }
+                }
+            }
+            Event::TurnSummarised {
+                session,
+                turn,
+                summary,
+            } => {
+                let turns = self
+                    .sessions
+                    .get_mut(session)
+                    .map(|session| &mut session.turns);
+                if let Some(known) = turns
+                    .and_then(|turns| turns.iter_mut().find(|known| known.record.turn == *turn))
+                {
+                    known.summary = Some(summary.clone());
+                }
+            }
+            Event::SessionDigested {
+                session,
+                digest,
+                journal,
+                text,
+            } => {
+                self.journal.insert(journal.clone(), Some(text.clone()));
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.digest = Some(digest.clone());
+                    session.journal = Some(journal.clone());
+                }
+            }
+            Event::Changed { change, .. } => self.change_backlog(change),
+            Event::Proposed { proposal } => {
+                self.project
+                    .proposals
+                    .insert(proposal.id.clone(), (**proposal).clone());
+            }
+            Event::ProposalSettled { proposal, .. } => {
+                self.project.proposals.remove(proposal);
+            }
+            Event::ContextSet { branch, context } => {
+                self.project
+                    .branches
+                    .insert(branch.clone(), (**context).clone());
+            }
+            Event::CheckpointReached { checkpoint } => {
+                push_bounded(
+                    &mut self.project.checkpoints,
+                    checkpoint.clone(),
+                    Project::MAX_CHECKPOINTS,
+                );
+            }
+            Event::DriftMet { drift } => {
+                push_bounded(&mut self.project.drift, drift.clone(), Project::MAX_DRIFT)
+            }
+            Event::NotePending { session, note } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.pending.push(note.clone());
+                }
+            }
+        }
+    }
+
+    fn change_backlog(&mut self, change: &Change) {
+        if let Change::AddTask { task } = change {
+            self.tasks
+                .entry(task.id.clone())
+                .or_insert_with(|| (**task).clone());
+            return;
+        }
+        let Some(task) = self.tasks.get_mut(change.task()) else {
+            return;
+        };
+        match change {
+            Change::AddTask { .. } => {}
+            Change::Claim { claim, .. } => {
+                if !task.claims.iter().any(|known| known.id == claim.id) {
+                    task.claims.push(claim.clone());
+                }
+            }
+            Change::AnchorClaim { claim, commits, .. } => {
+                if let Some(known) = task.claims.iter_mut().find(|known| known.id == *claim) {
+                    known.commits.clone_from(commits);
+                    known.files.clear();
+                }
+                task.target_commit = commits.last().cloned().or(task.target_commit.take());
+            }
+            Change::AddEvidence { evidence, .. } => add_evidence(task, evidence),
+            Change::AddAlias { alias, .. } => {
+                if task.title != *alias && !task.aliases.contains(alias) {
+                    push_bounded(&mut task.aliases, alias.clone(), Task::MAX_ALIASES);
+                }
+            }
+            Change::EditTask { edit, .. } => edit_task(task, edit),
+            Change::AddNeed { need, .. } => {
+                if let Err(at) = task.needs.binary_search(need) {
+                    task.needs.insert(at, need.clone());
+                }
+            }
+            Change::RemoveNeed { need, .. } => task.needs.retain(|known| known != need),
+        }
+    }
+
+    /// The context of a branch; an empty one where none is kept.
+    pub fn context(&self, branch: Option<&str>) -> BranchContext {
+        branch
+            .and_then(|branch| self.project.branches.get(branch))
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+fn add_evidence(task: &mut Task, evidence: &[Evidence]) {
+    for seen in evidence {
+        if !task.evidence.contains(seen) {
+            task.evidence.push(seen.clone());
+        }
+        if seen.kind == EvidenceKind::Commit {
+            task.target_commit = Some(orch_protocol::ids::CommitId::new(seen.reference.clone()));
+        }
+    }
+    // Commits are never crowded out: they are what the next reader needs.
+    while task.evidence.len() > Task::MAX_EVIDENCE {
+        let oldest = task
+            .evidence
+            .iter()
+            .position(|seen| seen.kind != EvidenceKind::Commit)
+            .unwrap_or(0);
+        task.evidence.remove(oldest);
+    }
+}
+
+fn edit_task(task: &mut Task, edit: &TaskEdit) {
+    let TaskEdit {
+        title,
+        owner,
+        priority,
+        acceptance,
+        target_commit,
+        note,
+    } = edit;
+    if let Some(title) = title {
+        task.title.clone_from(title);
+    }
+    if let Some(owner) = owner {
+        task.owner = Some(owner.clone()).filter(|owner| !owner.is_empty());
+    }
+    if let Some(priority) = priority {
+        task.priority = *priority;
+    }
+    if let Some(acceptance) = acceptance {
+        task.acceptance = Some(acceptance.clone()).filter(|text| !text.is_empty());
+    }
+    if let Some(commit) = target_commit {
+        task.target_commit = Some(commit.clone());
+    }
+    if let Some(note) = note {
+        task.notes.push(note.clone());
+    }
+}
+
+fn push_bounded<T>(list: &mut Vec<T>, item: T, max: usize) {
+    list.push(item);
+    if list.len() > max {
+        list.remove(0);
+    }
+}
