@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::git::{GitSnapshot, Head};
-use crate::ids::{ProposalId, RunId, SessionId, TaskId, ThreadId};
+use crate::ids::{LogId, ProposalId, RunId, SessionId, TaskId, ThreadId};
 use crate::proposal::Proposal;
 use crate::session::Digest;
 
@@ -83,7 +83,9 @@ pub struct OpenRun {
     pub codex_home: String,
     /// Git when it began; none outside a repository.
     pub snapshot: Option<GitSnapshot>,
-    /// How many turns of the thread were already recorded elsewhere and are not this run's.
+    /// The log that the run writes: while its process lives, the run is nobody else's to recover.
+    pub log: LogId,
+    /// Tasks that the brief showed to the model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brief_tasks: Vec<TaskId>,
 }

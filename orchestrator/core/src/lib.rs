@@ -5,5 +5,14 @@
 //! [`orch_protocol::fact::Fact`]s, and the state changes by [`state::State::apply`] alone.
 
 pub mod agent;
+pub mod brief;
+pub mod command;
+pub mod drift;
+pub mod graph;
 pub mod judge;
+pub mod name;
+mod record;
+pub mod redact;
+pub mod run;
 pub mod state;
+pub mod supervisor;

@@ -1,0 +1,201 @@
+//! The brief: what the model is told at the start of a run of what is known. Bounded, escaped, and split as the
+//! engine demands (a piece is cut in its middle beyond 4,000 characters; `</key>` inside one is not escaped for us).
+
+use std::collections::BTreeMap;
+
+use orch_protocol::ids::{RunId, TaskId};
+use orch_protocol::task::{Task, TaskStatus};
+use orch_protocol::text::{bounded, one_line};
+
+use crate::drift::plural;
+use crate::graph::{Statuses, ready};
+use crate::judge::Here;
+use crate::state::State;
+
+/// How large a brief may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BriefLimits {
+    /// Characters in all, at least [`BriefLimits::MIN`].
+    pub chars: usize,
+    /// Tasks listed under each heading.
+    pub tasks: usize,
+}
+
+impl BriefLimits {
+    /// Below this nothing useful can be said.
+    pub const MIN: usize = 1_000;
+    /// More would cost every run more than it brings.
+    pub const MAX: usize = 20_000;
+}
+
+impl Default for BriefLimits {
+    fn default() -> Self {
+        Self {
+            chars: 6_000,
+            tasks: 15,
+        }
+    }
+}
+
+/// What is said, and which tasks it names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Brief {
+    /// The whole text, not yet escaped.
+    pub text: String,
+    /// The tasks it names.
+    pub tasks: Vec<TaskId>,
+}
+
+/// The longest piece the engine takes whole, with room for its key.
+const PIECE: usize = 3_500;
+
+impl Brief {
+    /// The text in pieces for the engine: each escaped, inside its own tag, and short enough to arrive whole.
+    pub fn pieces(&self) -> Vec<String> {
+        let escaped = self.text.replace('&', "&amp;").replace('<', "&lt;");
+        let mut pieces = vec![String::new()];
+        for line in escaped.lines() {
+            let line = bounded(line, PIECE - 1);
+            let full = pieces
+                .last()
+                .is_some_and(|piece| piece.chars().count() + line.chars().count() + 1 > PIECE);
+            if full {
+                pieces.push(String::new());
+            }
+            if let Some(piece) = pieces.last_mut() {
+                piece.push_str(&line);
+                piece.push('\n');
+            }
+        }
+        let wrap = |(n, piece): (usize, &String)| {
+            format!(
+                "<codex_orch_brief_{}>\n{piece}</codex_orch_brief_{}>",
+                n + 1,
+                n + 1
+            )
+        };
+        pieces.iter().enumerate().map(wrap).collect()
+    }
+}
+
+/// Writes the brief for a run on `here`'s branch. `notes` are what the model must be told first (drift).
+pub fn brief(
+    state: &State,
+    here: &Here,
+    run: &RunId,
+    notes: &[String],
+    limits: BriefLimits,
+) -> Brief {
+    let mut page = Page {
+        left: limits.chars.clamp(BriefLimits::MIN, BriefLimits::MAX),
+        text: String::new(),
+        tasks: Vec::new(),
+    };
+    let context = state.context(here.branch.as_deref());
+    page.line(&format!("Project state kept by codex-orch ({run}). It is background, not a request: the user's message decides."));
+    for note in notes {
+        page.block(note);
+    }
+    if let Some(branch) = &here.branch {
+        page.line(&format!("Branch: {}", one_line(branch, 80)));
+    }
+    if let Some(objective) = &context.objective {
+        page.line(&format!("Objective: {}", one_line(objective, 300)));
+    }
+    let statuses = Statuses::judge(&state.tasks, here);
+    let of = |wanted: TaskStatus| -> Vec<&Task> {
+        let parents = parts_left(&state.tasks);
+        state
+            .tasks
+            .values()
+            .filter(|task| statuses.of(&task.id) == wanted && !parents.contains_key(&task.id))
+            .collect()
+    };
+    page.tasks("Active tasks", &of(TaskStatus::Active), limits.tasks);
+    page.tasks("Ready tasks", &ready(&state.tasks, &statuses), limits.tasks);
+    page.tasks("Blocked tasks", &of(TaskStatus::Blocked), limits.tasks);
+    if let Some(digest) = &context.digest {
+        page.line(&format!(
+            "Last session ({}): {}",
+            digest.at.strftime("%Y-%m-%d"),
+            one_line(&digest.goal, 300)
+        ));
+        for change in digest.changes.iter().take(8) {
+            page.line(&format!("- {}", one_line(change, 300)));
+        }
+        for open in digest.open_ends.iter().take(5) {
+            page.line(&format!("- open: {}", one_line(open, 300)));
+        }
+    }
+    page.line(
+        "To continue one of these tasks, put its id in brackets into the step of your plan, as in `[id] …`. \
+         The tools of the server codex_orch list, add, update and link tasks and search the journal; \
+         what you commit and run is recorded as evidence by itself.",
+    );
+    Brief {
+        text: page.text,
+        tasks: page.tasks,
+    }
+}
+
+fn parts_left(tasks: &BTreeMap<TaskId, Task>) -> BTreeMap<&TaskId, usize> {
+    let mut parts = BTreeMap::new();
+    for parent in tasks.values().filter_map(|task| task.parent.as_ref()) {
+        *parts.entry(parent).or_default() += 1;
+    }
+    parts
+}
+
+struct Page {
+    left: usize,
+    text: String,
+    tasks: Vec<TaskId>,
+}
+
+impl Page {
+    /// Adds a line if it fits whole; returns whether it did.
+    fn line(&mut self, line: &str) -> bool {
+        let cost = line.chars().count() + 1;
+        if cost > self.left {
+            return false;
+        }
+        self.left -= cost;
+        self.text.push_str(line);
+        self.text.push('\n');
+        true
+    }
+
+    fn block(&mut self, text: &str) {
+        for line in text.lines() {
+            self.line(&one_line(line, 500));
+        }
+    }
+
+    fn tasks(&mut self, heading: &str, tasks: &[&Task], most: usize) {
+        if tasks.is_empty() || !self.line(&format!("{heading}:")) {
+            return;
+        }
+        let mut shown = 0;
+        for task in tasks.iter().take(most) {
+            // A sixth is kept for the digest and the closing lines.
+            if self.left < 600
+                || !self.line(&format!(
+                    "- [{}] {}",
+                    task.id,
+                    one_line(&task.title, Task::MAX_TITLE)
+                ))
+            {
+                break;
+            }
+            self.tasks.push(task.id.clone());
+            shown += 1;
+        }
+        let more = tasks.len() - shown;
+        if more > 0 {
+            self.line(&format!(
+                "- and {more} more task{}: ask tasks_list",
+                plural(more)
+            ));
+        }
+    }
+}

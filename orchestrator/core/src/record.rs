@@ -1,0 +1,347 @@
+//! The second half of a run: what it left behind becomes session, tasks, digest and journal.
+
+use std::collections::VecDeque;
+
+use orch_protocol::Timestamp;
+use orch_protocol::fact::Event;
+use orch_protocol::git::GitSnapshot;
+use orch_protocol::ids::{SessionId, ThreadId};
+use orch_protocol::project::{BranchContext, Checkpoint, RunKind};
+use orch_protocol::proposal::{Change, Confidence, Proposal};
+use orch_protocol::session::Digest;
+use orch_protocol::task::{Actor, ClaimState};
+use orch_protocol::text::one_line;
+use orch_protocol::turn::{TurnKind, TurnRecord, TurnStatus};
+
+use crate::agent::Opinion;
+use crate::drift::plural;
+use crate::graph::cycle_closed_by;
+use crate::name::{journal_name, session_id};
+use crate::supervisor::{About, Effect, Ended, Recording, Supervisor};
+
+/// The order in which agents are asked about a turn: the summary builds on the backlog.
+const AGENTS: [Actor; 2] = [Actor::BacklogKeeper, Actor::Summariser];
+
+impl Supervisor {
+    pub(crate) fn ended(&mut self, ended: Ended) {
+        let Some(run) = self.state.project.open_runs.get(&ended.run).cloned() else {
+            return;
+        };
+        let (now, before) = (ended.now, run.snapshot.clone());
+        let is_review = matches!(run.kind, RunKind::Review);
+        let new: Vec<TurnRecord> = if is_review {
+            Vec::new()
+        } else {
+            self.new_turns(&ended, run.at)
+        };
+        let branch = before
+            .as_ref()
+            .and_then(|seen| seen.head.branch())
+            .map(str::to_owned);
+        let session = match (&ended.thread, new.first()) {
+            (Some(thread), Some(first)) => {
+                let at = first.started_at.unwrap_or(run.at);
+                let session = self.session_for(thread, branch.as_deref(), at);
+                let opened = Event::SessionOpened {
+                    session: session.clone(),
+                    thread: thread.clone(),
+                    branch,
+                    run: run.run.clone(),
+                };
+                self.fact(now, Actor::Supervisor, opened);
+                Some(session)
+            }
+            (Some(_), None) | (None, _) => None,
+        };
+        let mut questions = VecDeque::new();
+        if let Some(session) = &session {
+            for record in new {
+                if record.kind == TurnKind::User {
+                    questions.extend(AGENTS.map(|agent| (agent, About::Turn(record.turn.clone()))));
+                }
+                let recorded = Event::TurnRecorded {
+                    session: session.clone(),
+                    record: Box::new(record),
+                    snapshot: ended.after.clone(),
+                };
+                self.fact(now, Actor::Supervisor, recorded);
+            }
+            questions.push_back((Actor::Summariser, About::SessionEnd));
+        }
+        self.recording = Some(Recording {
+            ended,
+            before,
+            session,
+            questions,
+            done: 0,
+            waiting: 0,
+        });
+        self.next_question(now);
+    }
+
+    pub(crate) fn opinions(&mut self, now: Timestamp, by: Actor, opinions: Vec<Opinion>) {
+        for opinion in opinions {
+            match opinion {
+                Opinion::Change(proposal) => self.weigh(now, *proposal),
+                Opinion::Turn { turn, summary } => {
+                    if let Some(session) = self
+                        .recording
+                        .as_ref()
+                        .and_then(|recording| recording.session.clone())
+                    {
+                        self.fact(
+                            now,
+                            by,
+                            Event::TurnSummarised {
+                                session,
+                                turn,
+                                summary,
+                            },
+                        );
+                    }
+                }
+                Opinion::Session { digest, journal } => self.digested(now, by, digest, journal),
+            }
+        }
+        self.next_question(now);
+    }
+
+    /// Turns of the rollout that no session has yet, and that this run can have made.
+    fn new_turns(&self, ended: &Ended, since: Timestamp) -> Vec<TurnRecord> {
+        let Some(thread) = &ended.thread else {
+            return Vec::new();
+        };
+        let known = |record: &TurnRecord| {
+            self.sessions_of(thread)
+                .flat_map(|session| &session.turns)
+                .any(|turn| turn.record.turn == record.turn)
+        };
+        // Upstream stamps whole seconds; a turn of this very run may seem to begin up to a second before it.
+        let begins = since.as_second() - 1;
+        let ours = |record: &&TurnRecord| {
+            record.started_at.is_none_or(|at| at.as_second() >= begins) && !known(record)
+        };
+        ended.turns.iter().filter(ours).cloned().collect()
+    }
+
+    /// The session that a turn of `thread` on `branch` belongs to: its newest there, or a new one.
+    fn session_for(&self, thread: &ThreadId, branch: Option<&str>, at: Timestamp) -> SessionId {
+        let last = self
+            .sessions_of(thread)
+            .last()
+            .filter(|session| session.branch.as_deref() == branch);
+        last.map_or_else(
+            || session_id(at, branch, thread),
+            |session| session.id.clone(),
+        )
+    }
+
+    fn next_question(&mut self, now: Timestamp) {
+        let next = self
+            .recording
+            .as_mut()
+            .and_then(|recording| recording.questions.pop_front());
+        match next {
+            Some((agent, about)) => self.effect(Effect::Consult { agent, about }),
+            None => self.close(now),
+        }
+    }
+
+    /// Policy: what rests on observation is applied at once, all else waits for review.
+    fn weigh(&mut self, now: Timestamp, proposal: Proposal) {
+        let at_once = match &proposal.change {
+            Change::AddTask { .. }
+            | Change::AddAlias { .. }
+            | Change::AddEvidence { .. }
+            | Change::AnchorClaim { .. } => true,
+            Change::Claim { claim, .. } => match claim.state {
+                ClaimState::Active => true,
+                ClaimState::Pending
+                | ClaimState::Blocked
+                | ClaimState::Done
+                | ClaimState::Dropped => proposal.confidence == Confidence::High,
+            },
+            Change::AddNeed { task, need } => {
+                proposal.confidence == Confidence::High
+                    && cycle_closed_by(&self.state.tasks, task, need).is_none()
+            }
+            Change::EditTask { .. } | Change::RemoveNeed { .. } => false,
+        };
+        let is_done = matches!(&proposal.change, Change::Claim { claim, .. } if claim.state == ClaimState::Done);
+        if at_once {
+            self.fact(
+                now,
+                proposal.by,
+                Event::Changed {
+                    change: proposal.change,
+                    reason: proposal.reason,
+                },
+            );
+        } else if !self.state.project.proposals.contains_key(&proposal.id) {
+            self.fact(
+                now,
+                proposal.by,
+                Event::Proposed {
+                    proposal: Box::new(proposal),
+                },
+            );
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.done += usize::from(at_once && is_done);
+            recording.waiting += usize::from(!at_once);
+        }
+    }
+
+    fn digested(&mut self, now: Timestamp, by: Actor, digest: Digest, text: String) {
+        let Some(session) = self
+            .recording
+            .as_ref()
+            .and_then(|recording| recording.session.clone())
+        else {
+            return;
+        };
+        let Some(known) = self.state.sessions.get(&session) else {
+            return;
+        };
+        let journal = known.journal.clone().unwrap_or_else(|| {
+            let names = self.state.journal.keys().map(String::as_str);
+            journal_name(known.started_at, known.branch.as_deref(), names)
+        });
+        self.fact(
+            now,
+            by,
+            Event::SessionDigested {
+                session,
+                digest,
+                journal,
+                text,
+            },
+        );
+    }
+
+    /// Rolls the short cache up into the long one, and ends the run.
+    fn close(&mut self, now: Timestamp) {
+        let Some(recording) = self.recording.take() else {
+            return;
+        };
+        let Recording {
+            ended,
+            session,
+            done,
+            waiting,
+            ..
+        } = recording;
+        if let (Some(id), Some(after)) = (&session, &ended.after) {
+            self.roll_up(now, id, after);
+        }
+        let commits = self.commits_of(session.as_ref());
+        if let Some(after) = &ended.after {
+            let trigger = match (ended.recovered, commits > 0, done > 0) {
+                (true, _, _) => "recovery",
+                (false, true, _) => "commit",
+                (false, false, true) => "task-done",
+                (false, false, false) => "session-end",
+            };
+            let text = self.report(session.as_ref(), done, waiting);
+            let checkpoint = Checkpoint {
+                at: now,
+                head: after.head.clone(),
+                trigger: trigger.to_owned(),
+                text,
+                session: session.clone(),
+            };
+            self.fact(
+                now,
+                Actor::Supervisor,
+                Event::CheckpointReached { checkpoint },
+            );
+        }
+        self.fact(
+            now,
+            Actor::Supervisor,
+            Event::RunEnded {
+                run: ended.run,
+                exit_code: ended.exit_code,
+            },
+        );
+        if session.is_some() {
+            let line = self.report(session.as_ref(), done, waiting);
+            self.effect(Effect::Tell { line });
+        }
+        self.effect(Effect::Fold);
+    }
+
+    fn roll_up(&mut self, now: Timestamp, id: &SessionId, after: &GitSnapshot) {
+        let Some(session) = self.state.sessions.get(id).cloned() else {
+            return;
+        };
+        // The stretch belongs to the branch it began on, even when the agent left that branch on its way.
+        let Some(branch) = session.branch.as_deref() else {
+            return;
+        };
+        let known = self.state.context(Some(branch));
+        let first = session
+            .turns
+            .first()
+            .map(|turn| one_line(&turn.record.request, 300));
+        let stays = after.head.branch() == Some(branch);
+        let context = BranchContext {
+            objective: first
+                .filter(|request| !request.is_empty())
+                .or(known.objective),
+            last_session: Some(session.id.clone()),
+            last_thread: Some(session.thread.clone()),
+            digest: session.digest.clone().or(known.digest),
+            snapshot: if stays {
+                Some(after.clone())
+            } else {
+                known.snapshot
+            },
+            forked_from: None,
+            goal_task: known.goal_task,
+            parked_thread: known.parked_thread,
+        };
+        let event = Event::ContextSet {
+            branch: branch.to_owned(),
+            context: Box::new(context),
+        };
+        self.fact(now, Actor::Supervisor, event);
+    }
+
+    fn commits_of(&self, session: Option<&SessionId>) -> usize {
+        let turns = session
+            .and_then(|id| self.state.sessions.get(id))
+            .map(|session| session.turns.as_slice());
+        turns
+            .and_then(<[_]>::last)
+            .map_or(0, |turn| turn.record.commits.len())
+    }
+
+    fn report(&self, session: Option<&SessionId>, done: usize, waiting: usize) -> String {
+        let Some(session) = session.and_then(|id| self.state.sessions.get(id)) else {
+            return "a run that left no record of its turns".to_owned();
+        };
+        let mut parts = Vec::new();
+        if let Some(last) = session.turns.last() {
+            parts.push(match last.record.status {
+                TurnStatus::Completed => "turn recorded".to_owned(),
+                TurnStatus::Failed => "failed turn recorded".to_owned(),
+                TurnStatus::Interrupted => "interrupted turn recorded".to_owned(),
+            });
+            let commits = last.record.commits.len();
+            if commits > 0 {
+                parts.push(format!("{commits} commit{}", plural(commits)));
+            }
+        }
+        if done > 0 {
+            parts.push(format!("{done} task{} done", plural(done)));
+        }
+        if waiting > 0 {
+            parts.push(format!("{waiting} to review"));
+        }
+        if let Some(journal) = &session.journal {
+            parts.push(format!("journal {journal}"));
+        }
+        parts.join(" · ")
+    }
+}

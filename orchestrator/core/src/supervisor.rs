@@ -1,0 +1,313 @@
+//! The supervisor: one machine, fed with inputs, answering with facts to be made durable and effects to be run.
+//!
+//! It keeps no handle, no clock and no task. `handle` is the only way in; the state changes by the facts it returns.
+
+use std::collections::VecDeque;
+
+use orch_protocol::Timestamp;
+use orch_protocol::fact::{Event, Fact};
+use orch_protocol::git::{GitSnapshot, HeadRelation};
+use orch_protocol::ids::{FactId, LogId, RunId, SessionId, TaskId, ThreadId, TurnId};
+use orch_protocol::project::{OpenRun, RunKind};
+use orch_protocol::session::Session;
+use orch_protocol::task::Actor;
+use orch_protocol::turn::TurnRecord;
+
+use crate::agent::{Opinion, Question, View};
+use crate::brief::{Brief, BriefLimits, brief};
+use crate::command::{Asker, Refusal, TaskCommand, changes};
+use crate::judge::Here;
+use crate::redact;
+use crate::run::{Gate, Start};
+use crate::state::State;
+
+/// Everything that can happen to the supervisor.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The user starts a run.
+    Start(Box<Start>),
+    /// Git compared the head a thread expects with the one seen.
+    Compared {
+        /// When.
+        now: Timestamp,
+        /// What it found.
+        relation: Box<HeadRelation>,
+    },
+    /// A copy of the conversation was parked.
+    Parked {
+        /// When.
+        now: Timestamp,
+        /// The copy; none when the engine could not make it.
+        copy: Option<ThreadId>,
+    },
+    /// The upstream process has ended, or was found dead.
+    Ended(Box<Ended>),
+    /// An agent answered.
+    Opinions {
+        /// When.
+        now: Timestamp,
+        /// Which agent.
+        by: Actor,
+        /// What it thinks.
+        opinions: Vec<Opinion>,
+    },
+    /// A person or the main agent changes the backlog.
+    Command {
+        /// Who, where, when.
+        asker: Box<Asker>,
+        /// What.
+        command: Box<TaskCommand>,
+    },
+}
+
+/// What a run left behind.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// When it was seen.
+    pub now: Timestamp,
+    /// Which run.
+    pub run: RunId,
+    /// Upstream's exit code; none when a signal ended it or it was found dead.
+    pub exit_code: Option<i32>,
+    /// The thread, as its rollout says.
+    pub thread: Option<ThreadId>,
+    /// The turns of the rollout; those known already are passed over.
+    pub turns: Vec<TurnRecord>,
+    /// Git now.
+    pub after: Option<GitSnapshot>,
+    /// Where tasks are judged now.
+    pub here: Here,
+    /// The run's process was found dead by a later one.
+    pub recovered: bool,
+}
+
+/// What is to be done once the facts of a step are durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask git how two heads stand to one another; answer with [`Input::Compared`].
+    Compare {
+        /// Git at the end of the thread's last turn.
+        expected: Box<GitSnapshot>,
+        /// Git now.
+        seen: Box<GitSnapshot>,
+    },
+    /// Copy a conversation; answer with [`Input::Parked`].
+    Park {
+        /// Of which thread.
+        thread: ThreadId,
+    },
+    /// Start upstream; answer with [`Input::Ended`].
+    Launch {
+        /// The run.
+        run: RunId,
+        /// How.
+        kind: RunKind,
+        /// What the model is told.
+        brief: Brief,
+    },
+    /// Put a question to an agent; answer with [`Input::Opinions`].
+    Consult {
+        /// Which agent.
+        agent: Actor,
+        /// The question.
+        about: About,
+    },
+    /// Fold the log into a state commit and refresh the checkout; nobody waits for it.
+    Fold,
+    /// One line for the user.
+    Tell {
+        /// The line.
+        line: String,
+    },
+    /// Nothing is sent: a person has to decide.
+    Stop {
+        /// What happened.
+        what: String,
+        /// What can be done.
+        hint: String,
+    },
+    /// A command was carried out or refused.
+    Answer(Result<Vec<TaskId>, Refusal>),
+}
+
+/// A question as data; [`Supervisor::question`] fills it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// A turn.
+    Turn(TurnId),
+    /// The end of the session.
+    SessionEnd,
+}
+
+/// Facts first, then effects.
+#[derive(Debug, Default)]
+#[must_use = "facts are to be made durable before the effects are run"]
+pub struct Step {
+    /// To be appended to the log, with one sync.
+    pub facts: Vec<Fact>,
+    /// To be run then, in order.
+    pub effects: Vec<Effect>,
+}
+
+/// What the run that is being recorded has come to.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    pub(crate) ended: Ended,
+    pub(crate) before: Option<GitSnapshot>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) questions: VecDeque<(Actor, About)>,
+    pub(crate) done: usize,
+    pub(crate) waiting: usize,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Supervisor {
+    pub(crate) state: State,
+    pub(crate) limits: BriefLimits,
+    pub(crate) gate: Option<Gate>,
+    pub(crate) recording: Option<Recording>,
+    log: LogId,
+    seq: u64,
+    step: Step,
+}
+
+impl Supervisor {
+    /// Starts from a state; facts will be numbered in `log`.
+    pub fn new(state: State, log: LogId, limits: BriefLimits) -> Self {
+        let seq = state.folded.get(&log).copied().unwrap_or(0);
+        Self {
+            state,
+            limits,
+            gate: None,
+            recording: None,
+            log,
+            seq,
+            step: Step::default(),
+        }
+    }
+
+    /// The state as it is now.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Makes ids of the next command differ from all others.
+    pub fn nonce(&self) -> String {
+        format!("{}/{}", self.log, self.seq + 1)
+    }
+
+    /// Takes one input. The returned facts are applied to the state already; they count once they are durable.
+    pub fn handle(&mut self, input: Input) -> Step {
+        match input {
+            Input::Start(start) => self.start(*start),
+            Input::Compared { now, relation } => self.compared(now, &relation),
+            Input::Parked { now, copy } => self.parked(now, copy),
+            Input::Ended(ended) => self.ended(*ended),
+            Input::Opinions { now, by, opinions } => self.opinions(now, by, opinions),
+            Input::Command { asker, command } => self.command(&asker, &command),
+        }
+        std::mem::take(&mut self.step)
+    }
+
+    /// The question an agent is asked, and what it may look at.
+    pub fn question<'a>(
+        &'a self,
+        about: &'a About,
+        now: Timestamp,
+    ) -> Option<(View<'a>, Question<'a>)> {
+        let recording = self.recording.as_ref()?;
+        let session = self.state.sessions.get(recording.session.as_ref()?)?;
+        let view = View {
+            state: &self.state,
+            here: &recording.ended.here,
+            now,
+        };
+        let question = match about {
+            About::SessionEnd => Question::SessionEnd {
+                session: &session.id,
+            },
+            About::Turn(turn) => Question::Turn {
+                session: &session.id,
+                record: &session
+                    .turns
+                    .iter()
+                    .find(|known| known.record.turn == *turn)?
+                    .record,
+                before: recording.before.as_ref(),
+                after: recording.ended.after.as_ref(),
+            },
+        };
+        Some((view, question))
+    }
+
+    fn command(&mut self, asker: &Asker, command: &TaskCommand) {
+        let answer = changes(&self.state, command, asker).map(|changes| {
+            let mut tasks: Vec<TaskId> =
+                changes.iter().map(|change| change.task().clone()).collect();
+            tasks.dedup();
+            for change in changes {
+                self.fact(
+                    asker.now,
+                    asker.by,
+                    Event::Changed {
+                        change,
+                        reason: "by command".to_owned(),
+                    },
+                );
+            }
+            self.effect(Effect::Fold);
+            tasks
+        });
+        self.effect(Effect::Answer(answer));
+    }
+
+    /// The sessions of a thread, the newest last.
+    pub(crate) fn sessions_of<'a>(
+        &'a self,
+        thread: &'a ThreadId,
+    ) -> impl Iterator<Item = &'a Session> {
+        self.state
+            .sessions
+            .values()
+            .filter(move |session| session.thread == *thread)
+    }
+
+    pub(crate) fn brief_for(&self, run: &RunId, here: &Here, notes: &[String]) -> Brief {
+        brief(&self.state, here, run, notes, self.limits)
+    }
+
+    pub(crate) fn open_run(&self, start: &Start) -> OpenRun {
+        OpenRun {
+            run: start.run.clone(),
+            at: start.now,
+            kind: start.kind.clone(),
+            cwd: start.cwd.clone(),
+            codex_home: start.codex_home.clone(),
+            snapshot: start.seen.clone(),
+            log: self.log.clone(),
+            brief_tasks: Vec::new(),
+        }
+    }
+
+    /// Records what happened: redacted, numbered, applied, and part of the step.
+    pub(crate) fn fact(&mut self, at: Timestamp, by: Actor, event: Event) {
+        self.seq += 1;
+        let id = FactId {
+            log: self.log.clone(),
+            seq: self.seq,
+        };
+        let fact = Fact {
+            id,
+            at,
+            by,
+            event: redact::event(event),
+        };
+        self.state.apply(&fact);
+        self.step.facts.push(fact);
+    }
+
+    pub(crate) fn effect(&mut self, effect: Effect) {
+        self.step.effects.push(effect);
+    }
+}
