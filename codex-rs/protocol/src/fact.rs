@@ -116,11 +116,4 @@ pub enum Event {
         /// What was seen and done.
         drift: DriftEntry,
     },
-    /// A note to the model waits for the next turn of a session.
-    NotePending {
-        /// The session.
-        session: SessionId,
-        /// The note.
-        note: String,
-    },
 }

@@ -65,7 +65,4 @@ pub struct Session {
     pub digest: Option<Digest>,
     /// Name of its journal entry, once written.
     pub journal: Option<String>,
-    /// Messages to the model that wait for its next turn (drift notes).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pending: Vec<String>,
 }

@@ -218,16 +218,7 @@ impl Supervisor {
     }
 
     fn launch(&mut self, start: &Start, notes: &[String]) {
-        let waiting = match &start.kind {
-            RunKind::Resume { thread } => self
-                .sessions_of(thread)
-                .last()
-                .map(|session| session.pending.clone())
-                .unwrap_or_default(),
-            RunKind::Fresh | RunKind::Fork { .. } | RunKind::Review => Vec::new(),
-        };
-        let notes: Vec<String> = notes.iter().cloned().chain(waiting).collect();
-        let brief = self.brief_for(&start.run, &start.here, &notes);
+        let brief = self.brief_for(&start.run, &start.here, notes);
         let run = OpenRun {
             brief_tasks: brief.tasks.clone(),
             ..self.open_run(start)

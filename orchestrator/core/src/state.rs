@@ -42,8 +42,7 @@ impl State {
             Event::SessionOpened { session, .. }
             | Event::TurnRecorded { session, .. }
             | Event::TurnSummarised { session, .. }
-            | Event::SessionDigested { session, .. }
-            | Event::NotePending { session, .. } => Some(session),
+            | Event::SessionDigested { session, .. } => Some(session),
             Event::RunStarted { .. }
             | Event::RunEnded { .. }
             | Event::Changed { .. }
@@ -83,12 +82,10 @@ impl State {
                         turns: Vec::new(),
                         digest: None,
                         journal: None,
-                        pending: Vec::new(),
                     });
                 if !entry.runs.contains(run) {
                     entry.runs.push(run.clone());
                 }
-                entry.pending.clear();
             }
             Event::TurnRecorded {
                 session,
@@ -165,11 +162,6 @@ impl State {
             }
             Event::DriftMet { drift } => {
                 push_bounded(&mut self.project.drift, drift.clone(), Project::MAX_DRIFT)
-            }
-            Event::NotePending { session, note } => {
-                if let Some(session) = self.sessions.get_mut(session) {
-                    session.pending.push(note.clone());
-                }
             }
         }
     }

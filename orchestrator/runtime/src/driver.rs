@@ -1,0 +1,385 @@
+//! The one loop: an input goes into the supervisor, its facts become durable, its effects are run, and what they
+//! bring comes back as inputs.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use orch_core::agent::Agent;
+use orch_core::brief::BriefLimits;
+use orch_core::command::{Asker, Refusal, TaskCommand};
+use orch_core::judge::{Here, claimed_commits};
+use orch_core::run::Start;
+use orch_core::state::State;
+use orch_core::supervisor::{About, Effect, Ended, Input, Supervisor};
+use orch_protocol::Timestamp;
+use orch_protocol::git::{CommitSummary, GitSnapshot};
+use orch_protocol::ids::{CommitId, RunId, TaskId, ThreadId};
+use orch_protocol::project::{OpenRun, RunKind};
+use orch_protocol::task::Actor;
+use orch_protocol::turn::TurnRecord;
+use thiserror::Error;
+
+use crate::git::GitError;
+use crate::ports::{Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore};
+use crate::store::StoreError;
+
+/// What the loop stands on. One value of this is one process's view of the world.
+pub struct Driver<'a> {
+    /// Where facts become durable.
+    pub store: &'a mut dyn StateStore,
+    /// The user's repository.
+    pub git: &'a dyn Git,
+    /// Upstream.
+    pub engine: &'a mut dyn Engine,
+    /// Who is asked about turns and sessions.
+    pub agents: &'a [Box<dyn Agent>],
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// How large a brief may become.
+    pub limits: BriefLimits,
+    /// Lines for the user.
+    pub tell: &'a mut dyn FnMut(&str),
+}
+
+/// Why the loop ended early.
+#[derive(Debug, Error)]
+#[allow(missing_docs)]
+pub enum DriverError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Engine(#[from] EngineTrouble),
+}
+
+/// What the user asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The run's id.
+    pub run: RunId,
+    /// A new thread, an old one, a copy, a review.
+    pub kind: RunKind,
+    /// The folder it runs in.
+    pub cwd: String,
+    /// Upstream's home.
+    pub codex_home: String,
+    /// What to do about drift.
+    pub on_drift: orch_core::drift::OnDrift,
+}
+
+/// How a run came out.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Upstream ran.
+    Ran {
+        /// Its exit code; none when a signal ended it.
+        exit_code: Option<i32>,
+        /// The signal that ended it.
+        signal: Option<i32>,
+        /// It ran, but what it left could not be recorded; a later start tries again.
+        unrecorded: Option<DriverError>,
+    },
+    /// Nothing was sent: drift needs a decision.
+    Stopped {
+        /// What happened.
+        what: String,
+        /// What can be done.
+        hint: String,
+    },
+}
+
+impl Driver<'_> {
+    /// Runs upstream once, orchestrated.
+    pub async fn run(&mut self, request: Request) -> Result<Outcome, DriverError> {
+        let threads: Vec<ThreadId> = match &request.kind {
+            RunKind::Resume { thread } | RunKind::Fork { thread } => vec![thread.clone()],
+            RunKind::Fresh | RunKind::Review => Vec::new(),
+        };
+        let mut supervisor = self.open(&threads).await?;
+        let seen = self.git.look().await?;
+        let here = self.here(supervisor.state(), seen.as_ref(), &[]).await?;
+        let start = Start {
+            now: self.clock.now(),
+            run: request.run,
+            kind: request.kind,
+            cwd: request.cwd,
+            codex_home: request.codex_home,
+            seen,
+            here,
+            on_drift: request.on_drift,
+        };
+        let mut turn = Turn::default();
+        let driven = self
+            .drive(&mut supervisor, Input::Start(Box::new(start)), &mut turn)
+            .await;
+        match (driven, turn.ran, turn.stopped) {
+            (Ok(()), _, Some((what, hint))) => Ok(Outcome::Stopped { what, hint }),
+            // Upstream's exit code is the user's, whatever became of our records.
+            (driven, Some((exit_code, signal)), None) => Ok(Outcome::Ran {
+                exit_code,
+                signal,
+                unrecorded: driven.err(),
+            }),
+            (Err(error), _, _) => Err(error),
+            (Ok(()), None, None) => Ok(Outcome::Ran {
+                exit_code: Some(0),
+                signal: None,
+                unrecorded: None,
+            }),
+        }
+    }
+
+    /// Changes the backlog for a person or the main agent. Durable and visible to all when this returns.
+    pub async fn command(
+        &mut self,
+        asker: Asker,
+        command: TaskCommand,
+    ) -> Result<Result<Vec<TaskId>, Refusal>, DriverError> {
+        let state = self.store.load(&[]).await?;
+        let mut supervisor = Supervisor::new(state, self.store.log_id().clone(), self.limits);
+        let asker = Asker {
+            nonce: supervisor.nonce(),
+            ..asker
+        };
+        let mut turn = Turn::default();
+        let input = Input::Command {
+            asker: Box::new(asker),
+            command: Box::new(command),
+        };
+        self.drive(&mut supervisor, input, &mut turn).await?;
+        Ok(turn.answer.unwrap_or(Err(Refusal::Nothing)))
+    }
+
+    /// Loads the state, and finishes what dead processes have left unfinished.
+    pub async fn open(&mut self, threads: &[ThreadId]) -> Result<Supervisor, DriverError> {
+        let state = self.store.load(threads).await?;
+        let dead: Vec<OpenRun> = state
+            .project
+            .open_runs
+            .values()
+            .filter(|run| self.store.is_dead(&run.log))
+            .cloned()
+            .collect();
+        if dead.is_empty() {
+            return Ok(Supervisor::new(
+                state,
+                self.store.log_id().clone(),
+                self.limits,
+            ));
+        }
+        let mut found = Vec::with_capacity(dead.len());
+        for run in dead {
+            let ran = self.engine.recover(&run).await;
+            found.push((run, ran));
+        }
+        let also = found.iter().filter_map(|(_, ran)| ran.thread.clone());
+        let threads: Vec<ThreadId> = threads.iter().cloned().chain(also).collect();
+        let state = self.store.load(&threads).await?;
+        let mut supervisor = Supervisor::new(state, self.store.log_id().clone(), self.limits);
+        for (run, ran) in found {
+            let ended = self.ended(&supervisor, &run.run, ran, true).await?;
+            self.drive(
+                &mut supervisor,
+                Input::Ended(Box::new(ended)),
+                &mut Turn::default(),
+            )
+            .await?;
+        }
+        Ok(supervisor)
+    }
+
+    /// Where tasks are judged: what HEAD reaches of the commits that claims name, and of `also`.
+    pub async fn here(
+        &self,
+        state: &State,
+        seen: Option<&GitSnapshot>,
+        also: &[CommitSummary],
+    ) -> Result<Here, GitError> {
+        let heads = state
+            .project
+            .branches
+            .values()
+            .filter_map(|context| context.snapshot.as_ref()?.head.commit());
+        let wanted: BTreeSet<CommitId> = claimed_commits(state)
+            .into_iter()
+            .chain(heads.cloned())
+            .chain(also.iter().map(|commit| commit.id.clone()))
+            .collect();
+        let reachable = match seen {
+            Some(_) => self.git.reachable(wanted).await?,
+            None => Default::default(),
+        };
+        Ok(Here::new(seen, reachable))
+    }
+
+    async fn drive(
+        &mut self,
+        supervisor: &mut Supervisor,
+        first: Input,
+        turn: &mut Turn,
+    ) -> Result<(), DriverError> {
+        let mut inputs = VecDeque::from([first]);
+        while let Some(input) = inputs.pop_front() {
+            let step = supervisor.handle(input);
+            self.store.append(&step.facts).await?;
+            for effect in step.effects {
+                if let Some(input) = self.effect(supervisor, effect, turn).await? {
+                    inputs.push_back(input);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn effect(
+        &mut self,
+        supervisor: &Supervisor,
+        effect: Effect,
+        turn: &mut Turn,
+    ) -> Result<Option<Input>, DriverError> {
+        match effect {
+            Effect::Compare { expected, seen } => {
+                let relation = Box::new(self.git.relation(*expected, *seen).await?);
+                Ok(Some(Input::Compared {
+                    now: self.clock.now(),
+                    relation,
+                }))
+            }
+            Effect::Park { thread } => {
+                let copy = self.engine.park(&thread).await;
+                if let Err(trouble) = &copy {
+                    tracing::warn!(%trouble, "the conversation could not be copied");
+                }
+                Ok(Some(Input::Parked {
+                    now: self.clock.now(),
+                    copy: copy.ok(),
+                }))
+            }
+            Effect::Launch { run, kind, brief } => {
+                let launch = Launch {
+                    run,
+                    kind,
+                    brief,
+                    at: self.clock.now(),
+                };
+                let ran = match self.engine.run(&launch).await {
+                    Ok(ran) => ran,
+                    Err(trouble) => {
+                        // Nothing ran, so nothing is to be recovered: the run is closed before the error is told.
+                        let ended = self
+                            .ended(supervisor, &launch.run, Ran::default(), false)
+                            .await?;
+                        turn.trouble = Some(trouble);
+                        return Ok(Some(Input::Ended(Box::new(ended))));
+                    }
+                };
+                turn.ran = Some((ran.exit_code, ran.signal));
+                if let Some(remark) = &ran.remark {
+                    (self.tell)(remark);
+                }
+                let ended = self.ended(supervisor, &launch.run, ran, false).await?;
+                Ok(Some(Input::Ended(Box::new(ended))))
+            }
+            Effect::Consult { agent, about } => Ok(Some(self.consult(supervisor, agent, &about))),
+            Effect::Fold => {
+                self.store.fold().await?;
+                match turn.trouble.take() {
+                    Some(trouble) => Err(trouble.into()),
+                    None => Ok(None),
+                }
+            }
+            Effect::Tell { line } => {
+                (self.tell)(&line);
+                Ok(None)
+            }
+            Effect::Stop { what, hint } => {
+                turn.stopped = Some((what, hint));
+                Ok(None)
+            }
+            Effect::Answer(answer) => {
+                turn.answer = Some(answer);
+                Ok(None)
+            }
+        }
+    }
+
+    fn consult(&self, supervisor: &Supervisor, actor: Actor, about: &About) -> Input {
+        let now = self.clock.now();
+        let asked = self.agents.iter().filter(|agent| agent.actor() == actor);
+        let opinions = match supervisor.question(about, now) {
+            Some((view, question)) => asked
+                .flat_map(|agent| agent.consider(view, question))
+                .collect(),
+            None => Vec::new(),
+        };
+        Input::Opinions {
+            now,
+            by: actor,
+            opinions,
+        }
+    }
+
+    async fn ended(
+        &self,
+        supervisor: &Supervisor,
+        run: &RunId,
+        ran: Ran,
+        recovered: bool,
+    ) -> Result<Ended, DriverError> {
+        let now = self.clock.now();
+        let open = supervisor.state().project.open_runs.get(run);
+        let after = self.git.look().await?;
+        let mut turns = ran.turns;
+        let mut made = Vec::new();
+        if let (Some(before), Some(after)) = (open.and_then(|open| open.snapshot.clone()), &after) {
+            let since = open.map_or(now, |open| open.at);
+            // A run that was cut off ended when its rollout was last written, not when it was found.
+            let until = if recovered {
+                ran.last_seen.unwrap_or(since)
+            } else {
+                now
+            };
+            made = self
+                .git
+                .made_between(before, after.clone(), since, until)
+                .await?;
+            share_out(&made, &mut turns, since);
+        }
+        let here = self.here(supervisor.state(), after.as_ref(), &made).await?;
+        Ok(Ended {
+            now,
+            run: run.clone(),
+            exit_code: ran.exit_code,
+            thread: ran.thread,
+            turns,
+            after,
+            here,
+            recovered,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Turn {
+    ran: Option<(Option<i32>, Option<i32>)>,
+    stopped: Option<(String, String)>,
+    answer: Option<Result<Vec<TaskId>, Refusal>>,
+    trouble: Option<EngineTrouble>,
+}
+
+/// Gives each commit to the turn it was made in: the last that had begun by then, of those that began in this run.
+fn share_out(made: &[CommitSummary], turns: &mut [TurnRecord], since: Timestamp) {
+    let began = |turn: &TurnRecord| turn.started_at.map(|at| at.as_second());
+    for commit in made {
+        let ours = turns
+            .iter_mut()
+            .filter(|turn| began(turn).is_none_or(|at| at >= since.as_second() - 1));
+        let turn = ours.fold(None, |best: Option<&mut TurnRecord>, turn| match best {
+            Some(best) if began(turn).is_some_and(|at| at > commit.time) => Some(best),
+            Some(_) | None => Some(turn),
+        });
+        if let Some(turn) = turn {
+            turn.commits.push(commit.clone());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What the driver needs of the world, as few methods on plain data.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use orch_core::brief::Brief;
+use orch_core::judge::Reachable;
+use orch_core::state::State;
+use orch_protocol::Timestamp;
+use orch_protocol::fact::Fact;
+use orch_protocol::git::{CommitSummary, GitSnapshot, HeadRelation};
+use orch_protocol::ids::{CommitId, LogId, RunId, ThreadId};
+use orch_protocol::project::{OpenRun, RunKind};
+use orch_protocol::turn::TurnRecord;
+use thiserror::Error;
+
+use crate::git::GitError;
+use crate::store::StoreError;
+
+/// Tells the time. The only clock there is.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Where the state lives.
+#[async_trait]
+pub trait StateStore: Send {
+    /// The log this process writes.
+    fn log_id(&self) -> &LogId;
+
+    /// The state with every durable fact of every process, and the sessions of `threads`.
+    async fn load(&mut self, threads: &[ThreadId]) -> Result<State, StoreError>;
+
+    /// Makes facts durable. Once this returns they survive `kill -9` and a power cut.
+    async fn append(&mut self, facts: &[Fact]) -> Result<(), StoreError>;
+
+    /// Folds every log into one state commit; logs of dead processes go. Folding twice changes nothing.
+    async fn fold(&mut self) -> Result<(), StoreError>;
+
+    /// Whether the process that writes `log` is gone.
+    fn is_dead(&self, log: &LogId) -> bool;
+}
+
+/// What git says of the user's repository. Read only.
+#[async_trait]
+pub trait Git: Send + Sync {
+    /// One look at the work tree; none outside a repository.
+    async fn look(&self) -> Result<Option<GitSnapshot>, GitError>;
+
+    /// Those of `commits` that HEAD reaches.
+    async fn reachable(&self, commits: BTreeSet<CommitId>) -> Result<Reachable, GitError>;
+
+    /// How two snapshots' heads stand to one another.
+    async fn relation(
+        &self,
+        expected: GitSnapshot,
+        seen: GitSnapshot,
+    ) -> Result<HeadRelation, GitError>;
+
+    /// Commits that came to be reachable between two looks and were made in `since..=until`, oldest first.
+    async fn made_between(
+        &self,
+        before: GitSnapshot,
+        after: GitSnapshot,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<CommitSummary>, GitError>;
+}
+
+/// What a run of upstream left.
+#[derive(Debug, Clone, Default)]
+pub struct Ran {
+    /// Its exit code; none when a signal ended it.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// The thread, if a rollout was found.
+    pub thread: Option<ThreadId>,
+    /// The rollout's turns.
+    pub turns: Vec<TurnRecord>,
+    /// When the rollout was last written to.
+    pub last_seen: Option<Timestamp>,
+    /// Something a person should know.
+    pub remark: Option<String>,
+}
+
+/// What is to be started.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The run; written into the brief, so that its rollout is found again.
+    pub run: RunId,
+    /// How.
+    pub kind: RunKind,
+    /// What the model is told.
+    pub brief: Brief,
+    /// When it begins.
+    pub at: Timestamp,
+}
+
+/// The upstream engine.
+#[async_trait(?Send)]
+pub trait Engine {
+    /// Starts upstream, waits for its end, and reads what it left.
+    async fn run(&mut self, launch: &Launch) -> Result<Ran, EngineTrouble>;
+
+    /// Copies a conversation.
+    async fn park(&mut self, thread: &ThreadId) -> Result<ThreadId, EngineTrouble>;
+
+    /// Reads what a run that was cut off has left.
+    async fn recover(&mut self, run: &OpenRun) -> Ran;
+}
+
+/// Why upstream could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{what}")]
+pub struct EngineTrouble {
+    /// What happened, in one line.
+    pub what: String,
+    /// What to do, in one line.
+    pub hint: String,
+}

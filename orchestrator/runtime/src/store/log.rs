@@ -1,0 +1,222 @@
+//! The write-ahead log: one file a process, one line a fact, `<crc32> <json>`, made durable by one fdatasync.
+//!
+//! The writer holds a lock on its file as long as it lives; the kernel gives it back however the process ends. A line
+//! that was cut off at the end was never acknowledged and is passed over.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use orch_protocol::fact::Fact;
+use orch_protocol::ids::LogId;
+use thiserror::Error;
+
+/// Why a log could not be read or written.
+#[derive(Debug, Error)]
+#[error("Failed to {doing} {}", path.display())]
+pub struct LogError {
+    /// What was being done.
+    pub doing: &'static str,
+    /// To which file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
+    let path = path.to_owned();
+    move |source| LogError {
+        doing,
+        path,
+        source,
+    }
+}
+
+/// The log of this process.
+#[derive(Debug)]
+pub struct Log {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl Log {
+    /// Creates the log of `id` in `dir` and locks it. The folder's entry is durable when this returns.
+    pub fn create(dir: &Path, id: &LogId) -> Result<Self, LogError> {
+        let path = dir.join(format!("{id}.log"));
+        let file = OpenOptions::new()
+            .create_new(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path);
+        let file = file.map_err(failed("create", &path))?;
+        file.lock().map_err(failed("lock", &path))?;
+        File::open(dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(failed("sync", dir))?;
+        Ok(Self { file, path, len: 0 })
+    }
+
+    /// Appends facts and returns once they are on the disk. After a failure the log stands as it was before.
+    pub fn append(&mut self, facts: &[Fact]) -> Result<(), LogError> {
+        let mut bytes = Vec::with_capacity(facts.len() * 512);
+        for fact in facts {
+            let json = serde_json::to_vec(fact)
+                .map_err(io::Error::from)
+                .map_err(failed("write", &self.path))?;
+            // Writing to a Vec can't fail.
+            let _ = write!(bytes, "{:08x} ", crc32fast::hash(&json));
+            bytes.extend_from_slice(&json);
+            bytes.push(b'\n');
+        }
+        let written = self
+            .file
+            .write_all(&bytes)
+            .and_then(|()| self.file.sync_data());
+        if let Err(source) = written {
+            // Half a line must not stand before the next one.
+            let _ = self
+                .file
+                .set_len(self.len)
+                .and_then(|()| self.file.sync_data());
+            return Err(LogError {
+                doing: "write",
+                path: self.path.clone(),
+                source,
+            });
+        }
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Removes the log: every fact of it is in a state commit.
+    pub fn remove(self) -> Result<(), LogError> {
+        std::fs::remove_file(&self.path).map_err(failed("remove", &self.path))
+    }
+}
+
+/// What stands in one log.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// Whose.
+    pub id: LogId,
+    /// Its facts, in order.
+    pub facts: Vec<Fact>,
+    /// A whole line could not be read: the file is kept when the log is done with.
+    pub damaged: bool,
+    /// How many bytes were read.
+    len: u64,
+}
+
+/// Reads every log in `dir`, in the order of their names, which begin with the time.
+pub fn read_all(dir: &Path) -> Result<Vec<Read>, LogError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("read", dir)(error)),
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| {
+            entry
+                .ok()?
+                .file_name()
+                .into_string()
+                .ok()?
+                .strip_suffix(".log")
+                .map(str::to_owned)
+        })
+        .collect();
+    names.sort();
+    let mut logs = Vec::with_capacity(names.len());
+    for name in names {
+        let path = dir.join(format!("{name}.log"));
+        match std::fs::read(&path) {
+            Ok(bytes) => logs.push(parse(LogId::new(name), &bytes)),
+            // Another process has just finished with it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("read", &path)(error)),
+        }
+    }
+    Ok(logs)
+}
+
+/// Reads a log's bytes; never fails: what isn't a fact is passed over, and noted unless it is a cut-off end.
+pub fn parse(id: LogId, bytes: &[u8]) -> Read {
+    let mut read = Read {
+        id,
+        facts: Vec::new(),
+        damaged: false,
+        len: bytes.len() as u64,
+    };
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let Some(whole) = line.strip_suffix(b"\n") else {
+            break;
+        };
+        match fact(whole) {
+            Some(fact) if fact.id.log == read.id => read.facts.push(fact),
+            Some(_) | None => read.damaged = true,
+        }
+    }
+    read
+}
+
+fn fact(line: &[u8]) -> Option<Fact> {
+    let (sum, json) = (line.get(..8)?, line.get(9..)?);
+    let sum = u32::from_str_radix(std::str::from_utf8(sum).ok()?, 16).ok()?;
+    (sum == crc32fast::hash(json))
+        .then(|| serde_json::from_slice(json).ok())
+        .flatten()
+}
+
+/// Whether nobody writes the log any more, or it is gone.
+pub fn is_dead(dir: &Path, id: &LogId) -> bool {
+    match File::open(dir.join(format!("{id}.log"))) {
+        Ok(file) => !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
+/// Removes a log whose writer is dead, if nothing was added to it since it was read; a damaged one is renamed instead.
+pub fn remove_if_dead(dir: &Path, log: &Read) -> Result<(), LogError> {
+    let path = dir.join(format!("{}.log", log.id));
+    let mut file = match File::options().read(true).write(true).open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("open", &path)(error)),
+    };
+    if file.try_lock().is_err() {
+        return Ok(());
+    }
+    let len = file.seek(SeekFrom::End(0)).map_err(failed("read", &path))?;
+    if len != log.len {
+        return Ok(());
+    }
+    let done = match log.damaged {
+        false => std::fs::remove_file(&path),
+        true => std::fs::rename(&path, path.with_extension("damaged")),
+    };
+    done.or_else(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
+    .map_err(failed("remove", &path))
+}
+
+/// A name for this process's log: time first, so that logs sort by age; then what no other process has.
+pub fn fresh_id(now: orch_protocol::Timestamp) -> LogId {
+    let mut random = [0u8; 6];
+    let drawn = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random));
+    if drawn.is_err() {
+        tracing::warn!("no random source; the log's name rests on time and process id alone");
+    }
+    let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    LogId::new(format!(
+        "{}-{}-{random}",
+        now.strftime("%Y%m%dT%H%M%S%3f"),
+        std::process::id()
+    ))
+}
