@@ -1,1 +1,24 @@
-//! Stub.
+//! The upstream `codex` binary, seen from outside: where it is, whether it fits, how it is installed, started and ended,
+//! and a client of its app-server.
+//!
+//! What is absent: no knowledge of tasks, state or drift (core), of terminals' contents (tui), or of rollouts beyond the
+//! working directory a thread was last in. Nothing here answers an approval, starts a writable thread, or writes
+//! upstream's configuration.
+
+pub mod app_server;
+pub mod check;
+pub mod codec;
+pub mod error;
+pub mod exec;
+pub mod find;
+pub mod install;
+pub mod leash;
+pub mod platform;
+pub mod resolve;
+pub mod threads;
+
+mod connection;
+mod launcher;
+mod npm;
+mod rollout_cwd;
+mod verdicts;

@@ -1,1 +1,28 @@
-//! Stub.
+//! Reads what Codex leaves behind: the rollouts of any CLI version, as turn records.
+//!
+//! A rollout is untrusted and often damaged: lines may be torn, huge, of an unknown version or not JSON at all. Reading
+//! never fails for what a file holds, only when it can't be read; everything kept is bounded by the constants of
+//! [`TurnRecord`](orch_protocol::turn::TurnRecord), so memory doesn't grow with the file.
+//!
+//! What is *not* here: git (`TurnRecord::commits` stays empty), any judgement of what a turn was worth, any writing to
+//! `$CODEX_HOME`, and the live wire. The way of a line, top-down: [`reader`] cuts the file into lines, `line` types one,
+//! `assemble` decides which turn it belongs to, `open_turn` collects that turn's events with what `call`, `script`,
+//! `patch`, `output` and [`command`] tell of them.
+
+mod assemble;
+mod call;
+pub mod command;
+pub mod find;
+mod line;
+mod loose;
+mod meta;
+mod open_turn;
+mod output;
+mod patch;
+pub mod reader;
+mod request;
+mod script;
+mod shell;
+mod sniff;
+pub mod thread;
+mod tokens;

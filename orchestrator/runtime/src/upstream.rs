@@ -1,1 +1,181 @@
-//! Stub.
+//! The real engine: starts upstream's own `exec`, waits for it, and reads the rollout it left.
+//!
+//! A new thread gets its brief on the command line; an old one gets it by an app-server of ours, which lets go of the
+//! thread before upstream's `exec resume` takes it. Nothing here starts a turn by itself.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use orch_core::brief::Brief;
+use orch_engine::app_server::{AppServer, Start};
+use orch_engine::error::EngineError;
+use orch_engine::exec::{End, ExecChild, ExecPlan, Stderr};
+use orch_engine::leash;
+use orch_engine::threads::Fork;
+use orch_protocol::Timestamp;
+use orch_protocol::ids::{RunId, ThreadId};
+use orch_protocol::project::{OpenRun, RunKind};
+use orch_rollout::find::{find_by_marker, find_by_thread};
+use orch_rollout::reader::read_thread;
+
+use crate::ports::{Engine, EngineTrouble, Launch, Ran};
+
+/// How long an app-server of ours may take to end once its stdin is closed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one call to it may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The arguments of upstream for a kind of run and a brief. Ours to call, the command line's to know.
+pub type CommandLine = dyn Fn(&RunId, &RunKind, &Brief) -> Vec<OsString>;
+
+/// Upstream's `exec`, run once.
+pub struct UpstreamExec {
+    /// What is started, on a leash.
+    pub program: leash::Launch,
+    /// Upstream's home.
+    pub codex_home: PathBuf,
+    /// The folder the run works in.
+    pub cwd: PathBuf,
+    /// Its arguments.
+    pub line: Box<CommandLine>,
+    /// The run leaves no rollout.
+    pub ephemeral: bool,
+}
+
+impl From<EngineError> for EngineTrouble {
+    fn from(error: EngineError) -> Self {
+        Self {
+            what: error.to_string(),
+            hint: error.hint(),
+        }
+    }
+}
+
+/// What commands use that start no engine: it reads what dead runs have left, and that is all.
+#[derive(Debug, Clone, Copy)]
+pub struct RolloutsOnly;
+
+#[async_trait(?Send)]
+impl Engine for RolloutsOnly {
+    async fn run(&mut self, _: &Launch) -> Result<Ran, EngineTrouble> {
+        Err(EngineTrouble {
+            what: "this command starts no engine".to_owned(),
+            hint: "use codex-orch exec".to_owned(),
+        })
+    }
+
+    async fn park(&mut self, _: &ThreadId) -> Result<ThreadId, EngineTrouble> {
+        Err(EngineTrouble {
+            what: "this command copies no conversation".to_owned(),
+            hint: "use codex-orch exec".to_owned(),
+        })
+    }
+
+    async fn recover(&mut self, run: &OpenRun) -> Ran {
+        read(Path::new(&run.codex_home), &run.run, &run.kind, run.at)
+    }
+}
+
+impl UpstreamExec {
+    /// Starts an app-server of ours, for looking things up and for what must be said to a thread before it runs.
+    pub async fn app_server(&self) -> Result<AppServer, EngineError> {
+        AppServer::start(Start {
+            launch: self.program.clone(),
+            args: Vec::new(),
+            envs: vec![("CODEX_HOME".into(), self.codex_home.clone().into())],
+            cwd: Some(self.cwd.clone()),
+            timeout: TIMEOUT,
+            client_version: env!("CARGO_PKG_VERSION").to_owned(),
+            notifications: None,
+        })
+        .await
+    }
+
+    async fn inject(&self, thread: &ThreadId, brief: &Brief) -> Result<(), EngineError> {
+        if brief.text.is_empty() {
+            return Ok(());
+        }
+        let server = self.app_server().await?;
+        let said = match server.resume(thread).await {
+            Ok(_) => server.inject(thread, &brief.pieces()).await,
+            Err(error) => Err(error),
+        };
+        let ended = server.shutdown(PATIENCE).await;
+        said.and(ended.map(drop))
+    }
+}
+
+#[async_trait(?Send)]
+impl Engine for UpstreamExec {
+    async fn run(&mut self, launch: &Launch) -> Result<Ran, EngineTrouble> {
+        if let RunKind::Resume { thread } = &launch.kind {
+            self.inject(thread, &launch.brief).await?;
+        }
+        let plan = ExecPlan {
+            launch: self.program.clone(),
+            args: (self.line)(&launch.run, &launch.kind, &launch.brief),
+            envs: Vec::new(),
+            cwd: None,
+            stderr: Stderr::Inherit,
+        };
+        let end = ExecChild::spawn(&plan)?.wait().await?;
+        let read = read(&self.codex_home, &launch.run, &launch.kind, launch.at);
+        let (exit_code, signal) = match end.end() {
+            End::Code(code) => (Some(code), None),
+            End::Signal(signal) => (None, Some(signal)),
+        };
+        Ok(Ran {
+            exit_code,
+            signal,
+            ..read
+        })
+    }
+
+    async fn park(&mut self, thread: &ThreadId) -> Result<ThreadId, EngineTrouble> {
+        let server = self.app_server().await?;
+        let copy = server.fork(thread, Fork::Attached).await;
+        server.shutdown(PATIENCE).await?;
+        Ok(copy?)
+    }
+
+    async fn recover(&mut self, run: &OpenRun) -> Ran {
+        read(Path::new(&run.codex_home), &run.run, &run.kind, run.at)
+    }
+}
+
+/// Reads what a run has left, by its thread where that is known, by the run's mark in the brief otherwise.
+fn read(home: &Path, run: &RunId, kind: &RunKind, since: Timestamp) -> Ran {
+    let sessions = home.join("sessions");
+    let paths = match kind {
+        RunKind::Resume { thread } => find_by_thread(&sessions, thread.as_str()),
+        RunKind::Fresh | RunKind::Fork { .. } => {
+            // File systems keep coarser times than clocks.
+            let since = SystemTime::from(since) - Duration::from_secs(2);
+            find_by_marker(&sessions, since, run.as_str())
+                .into_iter()
+                .collect()
+        }
+        RunKind::Review => Vec::new(),
+    };
+    if paths.is_empty() {
+        return Ran::default();
+    }
+    let modified = paths
+        .iter()
+        .filter_map(|path| path.metadata().ok()?.modified().ok())
+        .max();
+    match read_thread(&paths) {
+        Ok(rollout) => Ran {
+            thread: rollout.meta.as_ref().map(|meta| meta.thread.clone()),
+            turns: rollout.turns,
+            last_seen: modified.and_then(|at| Timestamp::try_from(at).ok()),
+            ..Ran::default()
+        },
+        Err(error) => Ran {
+            remark: Some(format!("{error}: this run's turns are not recorded")),
+            ..Ran::default()
+        },
+    }
+}

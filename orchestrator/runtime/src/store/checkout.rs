@@ -187,6 +187,13 @@ pub struct TaskView<'a> {
     notes: &'a [String],
 }
 
+impl TaskView<'_> {
+    /// Whose view it is.
+    pub fn id(&self) -> &TaskId {
+        self.id
+    }
+}
+
 /// Every task as seen from `here`, oldest first.
 pub fn views<'a>(state: &'a State, here: &Here) -> Vec<TaskView<'a>> {
     let statuses = Statuses::judge(&state.tasks, here);

@@ -1,0 +1,412 @@
+//! The command line of `exec`: read as upstream reads it, and written again for the run that is to be started.
+//!
+//! Arguments keep their order. Ours (`--on-drift`, `--no-orch`) are taken out; what a resolved resume or a
+//! rebuild changes is the subcommand and the session, nothing else.
+
+use std::ffi::OsString;
+
+use orch_core::drift::OnDrift;
+use orch_protocol::project::RunKind;
+
+use crate::args::Shape;
+use crate::trouble::Trouble;
+
+/// A subcommand of exec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// None: a new thread.
+    New,
+    Resume,
+    Fork,
+    Review,
+    /// `exec help`, `exec --help`, `--version`: nothing runs.
+    Info,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Option,
+    Verb,
+    Word,
+    /// `--last` and `--all` select a session.
+    Selector,
+    End,
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    role: Role,
+    text: OsString,
+}
+
+/// A parsed command line of exec.
+#[derive(Debug, Clone)]
+pub(crate) struct ExecLine {
+    root: Vec<OsString>,
+    tokens: Vec<Token>,
+    pub(crate) verb: Verb,
+    pub(crate) last: bool,
+    pub(crate) all: bool,
+    pub(crate) on_drift: OnDrift,
+    pub(crate) no_orch: bool,
+    options: Vec<(String, Option<OsString>)>,
+}
+
+/// Options of `exec`, long and short, that this program looks at.
+const CD: [&str; 2] = ["-C", "--cd"];
+const CONFIG: [&str; 2] = ["-c", "--config"];
+const PROFILE: [&str; 2] = ["-p", "--profile"];
+
+impl ExecLine {
+    /// Reads what stands before `exec` and behind it.
+    pub(crate) fn parse(root: Vec<OsString>, args: Vec<OsString>) -> Result<Self, Trouble> {
+        let mut line = Self {
+            tokens: Vec::with_capacity(args.len()),
+            verb: Verb::New,
+            last: false,
+            all: false,
+            on_drift: OnDrift::Stop,
+            no_orch: false,
+            options: Vec::new(),
+            root: Vec::new(),
+        };
+        line.note_options(&root);
+        line.root = root;
+        let mut args = args.into_iter().peekable();
+        while let Some(arg) = args.next() {
+            match arg.to_str() {
+                Some("--no-orch") => line.no_orch = true,
+                Some("--on-drift") => {
+                    line.on_drift = policy(args.next().and_then(|word| word.into_string().ok()))?
+                }
+                Some(text) if text.starts_with("--on-drift=") => {
+                    line.on_drift = policy(text.strip_prefix("--on-drift=").map(str::to_owned))?;
+                }
+                _ => line.take(arg, &mut args),
+            }
+        }
+        Ok(line)
+    }
+
+    fn take(
+        &mut self,
+        arg: OsString,
+        rest: &mut std::iter::Peekable<impl Iterator<Item = OsString>>,
+    ) {
+        let text = arg.to_str().unwrap_or_default().to_owned();
+        match Shape::of(&arg) {
+            Shape::End => {
+                self.push(Role::End, arg);
+                for word in rest {
+                    self.push(Role::Word, word);
+                }
+            }
+            Shape::Positional => self.word(arg, &text),
+            Shape::Images => {
+                self.push(Role::Option, arg);
+                // Behind `exec` it takes every word up to the next option; behind `exec resume` exactly one.
+                let most = if self.verb == Verb::New {
+                    usize::MAX
+                } else {
+                    1
+                };
+                for _ in 0..most {
+                    let Some(image) = rest.next_if(|next| Shape::of(next) == Shape::Positional)
+                    else {
+                        break;
+                    };
+                    self.push(Role::Option, image);
+                }
+            }
+            Shape::Flag { takes_next } => {
+                let role = match text.as_str() {
+                    "--last" => {
+                        self.last = true;
+                        Role::Selector
+                    }
+                    "--all" => {
+                        self.all = true;
+                        Role::Selector
+                    }
+                    "-h" | "--help" | "-V" | "--version" => {
+                        self.verb = Verb::Info;
+                        Role::Option
+                    }
+                    _ => Role::Option,
+                };
+                self.push(role, arg.clone());
+                let value = if takes_next { rest.next() } else { None };
+                self.note_option(&text, value.clone());
+                if let Some(value) = value {
+                    self.push(Role::Option, value);
+                }
+            }
+        }
+    }
+
+    fn word(&mut self, arg: OsString, text: &str) {
+        let first = !self
+            .tokens
+            .iter()
+            .any(|token| matches!(token.role, Role::Word | Role::Verb));
+        let verb = match text {
+            "resume" => Verb::Resume,
+            "fork" => Verb::Fork,
+            "review" => Verb::Review,
+            "help" => Verb::Info,
+            _ => Verb::New,
+        };
+        if first && verb != Verb::New && self.verb == Verb::New {
+            self.verb = verb;
+            self.push(Role::Verb, arg);
+        } else {
+            self.push(Role::Word, arg);
+        }
+    }
+
+    fn push(&mut self, role: Role, text: OsString) {
+        self.tokens.push(Token { role, text });
+    }
+
+    fn note_options(&mut self, args: &[OsString]) {
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let value = matches!(Shape::of(arg), Shape::Flag { takes_next: true })
+                .then(|| args.next().cloned())
+                .flatten();
+            self.note_option(arg.to_str().unwrap_or_default(), value);
+        }
+    }
+
+    fn note_option(&mut self, text: &str, value: Option<OsString>) {
+        let (name, value) = match (text.split_once('='), value) {
+            (Some((name, value)), None) if name.starts_with("--") => {
+                (name.to_owned(), Some(OsString::from(value)))
+            }
+            // `-cmodel=x`, `-C/dir`: the value is attached.
+            (_, None) if !text.starts_with("--") && text.chars().count() > 2 => {
+                let (name, value) = text.split_at(2);
+                (
+                    name.to_owned(),
+                    Some(OsString::from(value.strip_prefix('=').unwrap_or(value))),
+                )
+            }
+            (_, value) => (text.to_owned(), value),
+        };
+        self.options.push((name, value));
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.options.iter().any(|(known, _)| known == name)
+    }
+
+    fn last_value(&self, names: [&str; 2]) -> Option<&OsString> {
+        let named = self
+            .options
+            .iter()
+            .rev()
+            .find(|(known, _)| names.contains(&known.as_str()));
+        named.and_then(|(_, value)| value.as_ref())
+    }
+
+    /// `--ephemeral`: no rollout is left.
+    pub(crate) fn ephemeral(&self) -> bool {
+        self.has("--ephemeral")
+    }
+
+    /// `--trust`: upstream will trust the folder.
+    pub(crate) fn trusts(&self) -> bool {
+        self.has("--trust")
+    }
+
+    /// The folder of `-C`.
+    pub(crate) fn cd(&self) -> Option<&OsString> {
+        self.last_value(CD)
+    }
+
+    /// The profile of `-p`.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.last_value(PROFILE).and_then(|name| name.to_str())
+    }
+
+    /// The last value that `-c key=…` gives.
+    pub(crate) fn override_of(&self, key: &str) -> Option<&str> {
+        let values = self
+            .options
+            .iter()
+            .filter(|(name, _)| CONFIG.contains(&name.as_str()));
+        let pairs = values.filter_map(|(_, value)| value.as_ref()?.to_str()?.split_once('='));
+        pairs
+            .filter(|(name, _)| name.trim() == key)
+            .last()
+            .map(|(_, value)| value.trim())
+    }
+
+    /// A provider other than the configured one was chosen on the command line.
+    pub(crate) fn names_provider(&self) -> bool {
+        self.has("--oss") || self.override_of("model_provider").is_some()
+    }
+
+    /// The session that `resume` or `fork` names; with `--last` the only word is the prompt.
+    pub(crate) fn session(&self) -> Option<&str> {
+        match self.verb {
+            Verb::Resume if self.last => None,
+            Verb::Resume | Verb::Fork => self.words().next().and_then(|word| word.to_str()),
+            Verb::New | Verb::Review | Verb::Info => None,
+        }
+    }
+
+    fn words(&self) -> impl Iterator<Item = &OsString> {
+        self.tokens
+            .iter()
+            .filter(|token| token.role == Role::Word)
+            .map(|token| &token.text)
+    }
+
+    /// Upstream's arguments exactly as given, ours taken out.
+    pub(crate) fn as_given(&self) -> Vec<OsString> {
+        let mut args = self.root.clone();
+        args.push("exec".into());
+        args.extend(self.tokens.iter().map(|token| token.text.clone()));
+        args
+    }
+
+    /// Upstream's arguments for a run of `kind`, with `configured` (`key=value`) given first, so that the user's own win.
+    pub(crate) fn for_run(&self, kind: &RunKind, configured: &[String]) -> Vec<OsString> {
+        let mut args = self.root.clone();
+        args.push("exec".into());
+        for pair in configured {
+            args.extend(["-c".into(), OsString::from(pair)]);
+        }
+        match (kind, self.verb) {
+            (RunKind::Resume { thread }, Verb::Resume) => {
+                self.rewritten(&mut args, Some(thread.as_str()))
+            }
+            // A rebuild: the same prompt and options, in a new thread.
+            (RunKind::Fresh, Verb::Resume) => self.rewritten(&mut args, None),
+            _ => args.extend(self.tokens.iter().map(|token| token.text.clone())),
+        }
+        args
+    }
+
+    /// Replaces what selects the session by its id, or takes the whole subcommand out.
+    fn rewritten(&self, args: &mut Vec<OsString>, id: Option<&str>) {
+        let mut skip_session = self.session().is_some();
+        let mut given = id.is_none();
+        for token in &self.tokens {
+            match token.role {
+                Role::Selector => {}
+                Role::Verb => args.extend(id.map(|_| token.text.clone())),
+                Role::Word | Role::End => {
+                    if !given && token.role == Role::Word {
+                        args.extend(id.map(OsString::from));
+                        given = true;
+                    }
+                    let is_session = token.role == Role::Word && std::mem::take(&mut skip_session);
+                    if !is_session {
+                        args.push(token.text.clone());
+                    }
+                }
+                Role::Option => args.push(token.text.clone()),
+            }
+        }
+        if !given {
+            args.extend(id.map(OsString::from));
+        }
+    }
+}
+
+fn policy(word: Option<String>) -> Result<OnDrift, Trouble> {
+    let word = word.unwrap_or_default();
+    OnDrift::parse(&word).ok_or_else(|| {
+        Trouble::usage(
+            format!("--on-drift takes stop, fork, fast-forward or rebuild, not {word:?}"),
+            "leave it out to stop (exit code 3) when the conversation no longer fits the repository",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orch_protocol::ids::ThreadId;
+
+    fn line(text: &str) -> ExecLine {
+        ExecLine::parse(
+            Vec::new(),
+            text.split_whitespace().map(OsString::from).collect(),
+        )
+        .unwrap()
+    }
+
+    fn check(given: &str, kind: RunKind, expect: &str) {
+        let args = line(given).for_run(&kind, &["k=v".to_owned()]);
+        let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
+        assert_eq!(words.join(" "), expect, "{given}");
+    }
+
+    #[test]
+    fn a_resume_is_told_its_thread_and_keeps_everything_else() {
+        let resume = || RunKind::Resume {
+            thread: ThreadId::new("ID"),
+        };
+        check(
+            "-m o3 resume --last go",
+            resume(),
+            "exec -c k=v -m o3 resume ID go",
+        );
+        check("resume --last --all", resume(), "exec -c k=v resume ID");
+        check(
+            "resume name go --json",
+            resume(),
+            "exec -c k=v resume ID go --json",
+        );
+        check(
+            "resume --last -i a.png go",
+            resume(),
+            "exec -c k=v resume -i a.png ID go",
+        );
+        check(
+            "--on-drift fork resume x -",
+            resume(),
+            "exec -c k=v resume ID -",
+        );
+        check("resume x -- -go", resume(), "exec -c k=v resume ID -- -go");
+        check(
+            "resume --last -- -go",
+            resume(),
+            "exec -c k=v resume -- ID -go",
+        );
+    }
+
+    #[test]
+    fn a_rebuild_keeps_prompt_and_options() {
+        check(
+            "--json resume name -m o3 go",
+            RunKind::Fresh,
+            "exec -c k=v --json -m o3 go",
+        );
+        check("resume --last go", RunKind::Fresh, "exec -c k=v go");
+        check(
+            "--no-orch -s read-only go on",
+            RunKind::Fresh,
+            "exec -c k=v -s read-only go on",
+        );
+    }
+
+    #[test]
+    fn options_are_seen_as_upstream_sees_them() {
+        let seen =
+            line("-C/x -c model_provider=\"a\" --profile=p -i a.png b.png --ephemeral resume");
+        assert_eq!(seen.verb, Verb::Resume);
+        assert_eq!(
+            (seen.cd().unwrap().to_str(), seen.profile()),
+            (Some("/x"), Some("p"))
+        );
+        assert_eq!(seen.override_of("model_provider"), Some("\"a\""));
+        assert!(seen.ephemeral() && seen.names_provider());
+        assert_eq!(line("fix resume").verb, Verb::New);
+        assert_eq!(line("resume --help").verb, Verb::Info);
+        assert!(ExecLine::parse(Vec::new(), vec!["--on-drift".into(), "maybe".into()]).is_err());
+    }
+}

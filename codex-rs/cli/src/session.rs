@@ -1,0 +1,156 @@
+//! What every command of ours begins with: the project a folder belongs to, its store, and where its tasks are judged.
+
+use std::path::{Path, PathBuf};
+
+use orch_agents::all;
+use orch_core::agent::Agent;
+use orch_core::judge::Here;
+use orch_core::state::State;
+use orch_protocol::git::GitSnapshot;
+use orch_runtime::driver::Driver;
+use orch_runtime::git::FolderGit;
+use orch_runtime::place::{Aside, Place};
+use orch_runtime::ports::{Clock, Engine, StateStore, SystemClock};
+use orch_runtime::store::{BareStore, checkout, log};
+use orch_runtime::upstream::RolloutsOnly;
+
+use crate::config::Config;
+use crate::out;
+use crate::trouble::{Trouble, chain};
+
+/// A project, opened.
+pub(crate) struct Project {
+    pub(crate) config: Config,
+    pub(crate) place: Place,
+    pub(crate) store: BareStore,
+    pub(crate) git: FolderGit,
+    agents: Vec<Box<dyn Agent>>,
+}
+
+/// The state as seen from HEAD.
+pub(crate) struct Seen {
+    pub(crate) state: State,
+    pub(crate) snapshot: Option<GitSnapshot>,
+    pub(crate) here: Here,
+}
+
+impl Project {
+    /// Opens the project that `folder` belongs to. `trusting` counts it as trusted whatever is configured.
+    pub(crate) fn open(config: Config, folder: &Path, trusting: bool) -> Self {
+        crate::logs::start(&config.home);
+        let place = Place::of(folder, &config.home, |folder| {
+            trusting || config.trusts(folder)
+        });
+        let store = BareStore::new(place.store.clone(), log::fresh_id(SystemClock.now()));
+        let git = FolderGit::new(&place.folder);
+        Self {
+            config,
+            place,
+            store,
+            git,
+            agents: all(),
+        }
+    }
+
+    /// Opens the project of the working directory.
+    pub(crate) fn here() -> Result<Self, Trouble> {
+        Ok(Self::open(Config::load()?, &working_directory()?, false))
+    }
+
+    /// The loop over this project's ports.
+    pub(crate) fn driver<'a>(
+        &'a mut self,
+        engine: &'a mut dyn Engine,
+        tell: &'a mut dyn FnMut(&str),
+    ) -> Driver<'a> {
+        Driver {
+            store: &mut self.store,
+            git: &self.git,
+            engine,
+            agents: &self.agents,
+            clock: &SystemClock,
+            limits: self.config.limits,
+            tell,
+        }
+    }
+
+    /// The state as seen from HEAD; what dead processes have left is finished first.
+    pub(crate) async fn see(&mut self) -> Result<Seen, Trouble> {
+        let (mut engine, mut tell) = (RolloutsOnly, out::note);
+        let mut driver = self.driver(&mut engine, &mut tell);
+        let supervisor = driver.open(&[]).await?;
+        let snapshot = driver.git.look().await?;
+        let here = driver
+            .here(supervisor.state(), snapshot.as_ref(), &[])
+            .await?;
+        Ok(Seen {
+            state: supervisor.state().clone(),
+            snapshot,
+            here,
+        })
+    }
+
+    /// Folds what dead processes have left, so that the store's files are what [`Project::see`] has seen.
+    pub(crate) async fn store_fold(&mut self) -> Result<(), Trouble> {
+        if self.place.store.exists() {
+            Ok(self.store.fold().await?)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Folds what is left, gives up the log, and brings the checkout up to date. What was recorded is durable already.
+    pub(crate) async fn close(mut self) -> Result<(), Trouble> {
+        let seen = self.see().await?;
+        let Self { place, store, .. } = self;
+        let unread: Vec<String> = store.set_aside.iter().cloned().collect();
+        for file in unread {
+            out::note(&format!(
+                "{file} could not be read; it is kept in the store under aside/"
+            ));
+        }
+        let (dir, id) = (place.store.clone(), log::fresh_id(SystemClock.now()));
+        store.close()?;
+        let Some(root) = &place.checkout else {
+            return Ok(());
+        };
+        match checkout::refresh(root, &BareStore::new(dir, id), &seen.state, &seen.here) {
+            Ok(kept) => {
+                for name in kept {
+                    out::note(&format!(
+                        "your change of .codex-orch/ is kept as {name}; use codex-orch tasks to change the backlog"
+                    ));
+                }
+            }
+            Err(error) => out::note(&format!("{} (the state itself is safe)", chain(&error))),
+        }
+        Ok(())
+    }
+
+    /// Where things are kept, said once when the first fact is about to be stored.
+    pub(crate) fn first_notice(&self) -> Option<String> {
+        if self.place.store.exists() {
+            return None;
+        }
+        let why = match self.place.aside {
+            Some(Aside::Untrusted) => " (this folder isn't trusted, so nothing is written into it)",
+            Some(Aside::ReadOnly) => " (the repository can't be written)",
+            None => "",
+        };
+        Some(format!(
+            "tasks, session records and a journal are kept in {}{why}; --no-orch runs without, `enabled = false` under \
+             [record] in {} switches it off",
+            self.place.store.display(),
+            self.config.home.join("orch.toml").display(),
+        ))
+    }
+}
+
+pub(crate) fn working_directory() -> Result<PathBuf, Trouble> {
+    std::env::current_dir().map_err(|error| {
+        Trouble::new(
+            format!("Failed to read the working directory: {error}"),
+            "cd to a folder that exists",
+        )
+    })
+}

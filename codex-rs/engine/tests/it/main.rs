@@ -1,0 +1,20 @@
+//! The crate from outside: fake layouts and scripts for what must fail, the real engine for what must work.
+//! `CODEX_ORCH_ENGINE` names the real binary; without it the tests that need it fail and say so.
+#![cfg(target_os = "linux")]
+// Clippy takes only the #[test] functions themselves for tests, not what they call.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+mod app_server;
+mod check;
+mod codec;
+mod exec;
+mod find;
+mod install;
+mod leash;
+mod resolve;
+mod support;
