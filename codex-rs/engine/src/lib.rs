@@ -13,6 +13,7 @@ pub mod exec;
 pub mod find;
 pub mod install;
 pub mod leash;
+pub mod obtain;
 pub mod platform;
 pub mod resolve;
 pub mod threads;
