@@ -1,10 +1,13 @@
-//! Children die with us, also after `kill -9` of codex-orch: on Linux a trampoline (`codex-orch __leash <parent> <engine>
-//! args…`) asks the kernel for SIGKILL at its parent's death, looks whether the parent is still there, and becomes the engine.
+//! Children die with us, also after `kill -9` of codex-orch. On Linux `codex-orch __leash <parent> <engine> args…` becomes a
+//! guard that stays ([`crate::guard`]) and starts `codex-orch __leash hold <guard> <engine> args…`; that asks the kernel for
+//! SIGKILL at the guard's death, looks whether the guard is still there, and becomes the engine.
 //!
-//! Three things to know. The kernel watches the parent *thread*: spawn from the main thread (a current-thread runtime on
-//! it does), never from a pool thread that may retire. The leash holds the engine itself, not what its shell commands have
-//! started: those are upstream's to end (its direct shells and MCP servers end with it, their background jobs do not). On
-//! other systems the trampoline only becomes the engine; there the app-server still ends when its stdin closes.
+//! What dies with us: the engine, its MCP servers, and all that its shells have started in the sessions upstream gave them.
+//! What does not: what the agent's shell has put in a session of its own (`setsid`), as with plain codex; and when the guard
+//! is killed instead of us, what the shells have started, for the kernel then ends the engine alone. A child must not be
+//! spawned as leader of a process group of its own: the guard could not keep out of the terminal's way. Without pidfds
+//! (Linux before 5.3) the first stage holds the engine itself. On other systems it only becomes the engine; there the
+//! app-server still ends when its stdin closes.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -15,6 +18,8 @@ use crate::error::EngineError;
 
 /// The hidden subcommand.
 pub const LEASH: &str = "__leash";
+/// After [`LEASH`], the second stage.
+pub(crate) const HOLD: &str = "hold";
 
 /// A program to start, and whether it is leashed to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,15 +51,22 @@ pub fn leash_command(own_exe: &Path, program: &Path) -> Command {
     command
 }
 
-/// Becomes the program named by `args` (what followed [`LEASH`]). Returns only when that failed.
+/// Runs the program named by `args` (what followed [`LEASH`]) and ends this process as the program ended. Returns only when
+/// it could not be started. Call it before anything else is set up, while there is one thread.
 pub fn run_leash(args: impl IntoIterator<Item = OsString>) -> EngineError {
-    let mut args = args.into_iter();
+    let mut args = args.into_iter().peekable();
+    let is_second_stage = args.next_if(|arg| arg == HOLD).is_some();
     let parent = args
         .next()
-        .and_then(|pid| pid.to_str().and_then(|pid| pid.parse::<i32>().ok()));
+        .and_then(|pid| pid.to_str().and_then(|pid| pid.parse::<i32>().ok()))
+        .filter(|pid| *pid > 0);
     let (Some(parent), Some(program)) = (parent, args.next()) else {
         return EngineError::LeashUsage;
     };
+    let args: Vec<OsString> = args.collect();
+    if !is_second_stage && let Err(error) = guard(parent, &program, &args) {
+        return error;
+    }
     if let Err(error) = hold(parent) {
         return error;
     }
@@ -65,22 +77,44 @@ pub fn run_leash(args: impl IntoIterator<Item = OsString>) -> EngineError {
     }
 }
 
+/// Does not return when a guard can be had.
+#[cfg(target_os = "linux")]
+fn guard(parent: i32, program: &OsString, args: &[OsString]) -> Result<(), EngineError> {
+    match crate::guard::Guard::start(parent, program, args)? {
+        Some(guard) => guard.stay(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn guard(_parent: i32, _program: &OsString, _args: &[OsString]) -> Result<(), EngineError> {
+    Ok(())
+}
+
 #[cfg(target_os = "linux")]
 fn hold(parent: i32) -> Result<(), EngineError> {
-    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+    use rustix::process::{Signal, set_parent_process_death_signal};
 
     // The signal survives exec, for the engine is not set-uid. Asking first and looking second leaves no gap.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| EngineError::Spawn {
         program: LEASH.into(),
         source: errno.into(),
     })?;
-    match getppid().map(Pid::as_raw_nonzero) {
-        Some(now) if now.get() == parent => Ok(()),
-        _ => Err(EngineError::ParentGone),
-    }
+    still_child_of(parent)
 }
 
 #[cfg(not(target_os = "linux"))]
 fn hold(_parent: i32) -> Result<(), EngineError> {
     Ok(())
+}
+
+/// Whether our parent is the one that was named.
+#[cfg(target_os = "linux")]
+pub(crate) fn still_child_of(parent: i32) -> Result<(), EngineError> {
+    use rustix::process::{Pid, getppid};
+
+    match getppid().map(Pid::as_raw_pid) {
+        Some(now) if now == parent => Ok(()),
+        _ => Err(EngineError::ParentGone),
+    }
 }

@@ -19,6 +19,10 @@ pub mod resolve;
 pub mod threads;
 
 mod connection;
+#[cfg(target_os = "linux")]
+mod descendants;
+#[cfg(target_os = "linux")]
+mod guard;
 mod launcher;
 mod npm;
 mod rollout_cwd;

@@ -234,7 +234,8 @@ impl Supervisor {
         if let (Some(id), Some(after)) = (&session, &ended.after) {
             self.roll_up(now, id, after);
         }
-        let commits = self.commits_of(session.as_ref());
+        let commits = ended.commits.len();
+        let line = self.report(session.as_ref(), &ended, done, waiting);
         if let Some(after) = &ended.after {
             let trigger = match (ended.recovered, commits > 0, done > 0) {
                 (true, _, _) => "recovery",
@@ -242,13 +243,12 @@ impl Supervisor {
                 (false, false, true) => "task-done",
                 (false, false, false) => "session-end",
             };
-            let text = self.report(session.as_ref(), done, waiting);
             let checkpoint = Checkpoint {
                 at: now,
                 head: after.head.clone(),
                 trigger: trigger.to_owned(),
-                text,
-                session: session.clone(),
+                text: line.clone(),
+                session,
             };
             self.fact(
                 now,
@@ -264,10 +264,7 @@ impl Supervisor {
                 exit_code: ended.exit_code,
             },
         );
-        if session.is_some() {
-            let line = self.report(session.as_ref(), done, waiting);
-            self.effect(Effect::Tell { line });
-        }
+        self.effect(Effect::Tell { line });
         self.effect(Effect::Fold);
     }
 
@@ -308,30 +305,29 @@ impl Supervisor {
         self.fact(now, Actor::Supervisor, event);
     }
 
-    fn commits_of(&self, session: Option<&SessionId>) -> usize {
-        let turns = session
-            .and_then(|id| self.state.sessions.get(id))
-            .map(|session| session.turns.as_slice());
-        turns
-            .and_then(<[_]>::last)
-            .map_or(0, |turn| turn.record.commits.len())
-    }
-
-    fn report(&self, session: Option<&SessionId>, done: usize, waiting: usize) -> String {
-        let Some(session) = session.and_then(|id| self.state.sessions.get(id)) else {
-            return "a run that left no record of its turns".to_owned();
-        };
-        let mut parts = Vec::new();
-        if let Some(last) = session.turns.last() {
-            parts.push(match last.record.status {
-                TurnStatus::Completed => "turn recorded".to_owned(),
-                TurnStatus::Failed => "failed turn recorded".to_owned(),
-                TurnStatus::Interrupted => "interrupted turn recorded".to_owned(),
-            });
-            let commits = last.record.commits.len();
-            if commits > 0 {
-                parts.push(format!("{commits} commit{}", plural(commits)));
-            }
+    /// What a run came to, in one line.
+    fn report(
+        &self,
+        session: Option<&SessionId>,
+        ended: &Ended,
+        done: usize,
+        waiting: usize,
+    ) -> String {
+        let session = session.and_then(|id| self.state.sessions.get(id));
+        let last = session.and_then(|session| session.turns.last());
+        let mut parts = vec![match last.map(|turn| turn.record.status) {
+            Some(TurnStatus::Completed) => "turn recorded".to_owned(),
+            Some(TurnStatus::Failed) => "failed turn recorded".to_owned(),
+            Some(TurnStatus::Interrupted) => "interrupted turn recorded".to_owned(),
+            // An ephemeral run, a review, or one that ended before its first turn.
+            None => match ended.exit_code {
+                Some(code) => format!("no turn recorded, exit code {code}"),
+                None => "no turn recorded".to_owned(),
+            },
+        }];
+        let commits = ended.commits.len();
+        if commits > 0 {
+            parts.push(format!("{commits} commit{}", plural(commits)));
         }
         if done > 0 {
             parts.push(format!("{done} task{} done", plural(done)));
@@ -339,7 +335,7 @@ impl Supervisor {
         if waiting > 0 {
             parts.push(format!("{waiting} to review"));
         }
-        if let Some(journal) = &session.journal {
+        if let Some(journal) = session.and_then(|session| session.journal.as_ref()) {
             parts.push(format!("journal {journal}"));
         }
         parts.join(" · ")

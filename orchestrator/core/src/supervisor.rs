@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use orch_protocol::Timestamp;
 use orch_protocol::fact::{Event, Fact};
-use orch_protocol::git::{GitSnapshot, HeadRelation};
+use orch_protocol::git::{CommitSummary, GitSnapshot, HeadRelation};
 use orch_protocol::ids::{FactId, LogId, RunId, SessionId, TaskId, ThreadId, TurnId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::session::Session;
@@ -73,6 +73,8 @@ pub struct Ended {
     pub thread: Option<ThreadId>,
     /// The turns of the rollout; those known already are passed over.
     pub turns: Vec<TurnRecord>,
+    /// Commits made during the run, oldest first; each is also part of the turn it was made in, if turns were found.
+    pub commits: Vec<CommitSummary>,
     /// Git now.
     pub after: Option<GitSnapshot>,
     /// Where tasks are judged now.

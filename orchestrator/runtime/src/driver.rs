@@ -352,6 +352,7 @@ impl Driver<'_> {
             exit_code: ran.exit_code,
             thread: ran.thread,
             turns,
+            commits: made,
             after,
             here,
             recovered,

@@ -122,6 +122,13 @@ impl Engine for UpstreamExec {
         };
         let end = ExecChild::spawn(&plan)?.wait().await?;
         let read = read(&self.codex_home, &launch.run, &launch.kind, launch.at);
+        let remark = read.remark.clone().or_else(|| {
+            let expected =
+                !self.ephemeral && launch.kind != RunKind::Review && end.end() == End::Code(0);
+            (expected && read.thread.is_none()).then(|| {
+                "no rollout of this run was found, so its turns are not recorded".to_owned()
+            })
+        });
         let (exit_code, signal) = match end.end() {
             End::Code(code) => (Some(code), None),
             End::Signal(signal) => (None, Some(signal)),
@@ -129,6 +136,7 @@ impl Engine for UpstreamExec {
         Ok(Ran {
             exit_code,
             signal,
+            remark,
             ..read
         })
     }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Home, engine, folder, script, trampoline};
 
-const PROGRAM: &str = "ORCH_EXEC_HOST";
+pub(crate) const PROGRAM: &str = "ORCH_EXEC_HOST";
 
 /// Not a test of its own: what [`host`] runs.
 #[tokio::test]

@@ -108,17 +108,30 @@ impl Mourner {
         Self(pidfd_open(pid, PidfdFlags::empty()).expect("the process is gone already"))
     }
 
+    pub(crate) fn fd(&self) -> &rustix::fd::OwnedFd {
+        &self.0
+    }
+
     pub(crate) fn wait(&self) {
         let patience = Timespec {
             tv_sec: 10,
             tv_nsec: 0,
         };
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-        assert_eq!(
-            poll(&mut fds, Some(&patience)).unwrap(),
-            1,
-            "the process lives on"
-        );
+        // A signal of a child's end may interrupt it.
+        let ready = loop {
+            match poll(&mut fds, Some(&patience)) {
+                Err(rustix::io::Errno::INTR) => {}
+                ready => break ready.unwrap(),
+            }
+        };
+        assert_eq!(ready, 1, "the process lives on");
+    }
+}
+
+impl From<rustix::fd::OwnedFd> for Mourner {
+    fn from(pidfd: rustix::fd::OwnedFd) -> Self {
+        Self(pidfd)
     }
 }
 

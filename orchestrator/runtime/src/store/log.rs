@@ -44,14 +44,16 @@ pub struct Log {
 impl Log {
     /// Creates the log of `id` in `dir` and locks it. The folder's entry is durable when this returns.
     pub fn create(dir: &Path, id: &LogId) -> Result<Self, LogError> {
-        let path = dir.join(format!("{id}.log"));
+        let (path, unlocked) = (dir.join(format!("{id}.log")), dir.join(format!("{id}.new")));
         let file = OpenOptions::new()
             .create_new(true)
             .append(true)
             .mode(0o600)
-            .open(&path);
-        let file = file.map_err(failed("create", &path))?;
-        file.lock().map_err(failed("lock", &path))?;
+            .open(&unlocked);
+        let file = file.map_err(failed("create", &unlocked))?;
+        file.lock().map_err(failed("lock", &unlocked))?;
+        // It takes its name once it is locked: under that name an unlocked log is a dead one, and may be removed.
+        std::fs::rename(&unlocked, &path).map_err(failed("create", &path))?;
         File::open(dir)
             .and_then(|dir| dir.sync_all())
             .map_err(failed("sync", dir))?;

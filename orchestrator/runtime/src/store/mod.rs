@@ -264,6 +264,7 @@ impl BareStore {
                 Some(objects) => objects,
                 None => Objects::create(&self.git_dir())?,
             };
+            objects.remove_stale_lock();
             let mut state = read.state;
             let alive: BTreeSet<&LogId> = read.logs.iter().map(|log| &log.id).collect();
             state.folded.retain(|log, _| alive.contains(log));

@@ -50,14 +50,24 @@ impl Objects {
             path: path.to_owned(),
             source,
         };
-        super::private_dir(path)?;
+        let io = |source| StoreError::Io {
+            doing: "create",
+            path: path.to_owned(),
+            source,
+        };
+        // Made beside and renamed: a process killed in between leaves no half of a repository.
+        let parent = path.parent().unwrap_or(path);
+        let partial = tempfile::Builder::new()
+            .prefix(".new-store-")
+            .tempdir_in(parent)
+            .map_err(io)?;
         let mut options = RepositoryInitOptions::new();
         options
             .bare(true)
             .external_template(false)
             .initial_head("state")
             .mode(git2::RepositoryInitMode::from_bits_retain(0o700));
-        let repo = Repository::init_opts(path, &options).map_err(failed)?;
+        let repo = Repository::init_opts(partial.path(), &options).map_err(failed)?;
         let mut config = repo.config().map_err(failed)?;
         config
             .set_bool("core.fsyncObjectFiles", true)
@@ -66,10 +76,25 @@ impl Objects {
         config
             .set_bool("core.logAllRefUpdates", false)
             .map_err(failed)?;
+        drop((config, repo));
+        match std::fs::rename(partial.keep(), path) {
+            Err(source) if !path.exists() => return Err(io(source)),
+            Ok(()) | Err(_) => {}
+        }
+        let repo = Repository::open_bare(path).map_err(failed)?;
         Ok(Self {
             repo,
             path: path.to_owned(),
         })
+    }
+
+    /// Removes the lock that a process killed while moving the ref has left. Only for who holds the fold lock: nobody
+    /// else moves the ref, so a lock that is there is nobody's.
+    pub(super) fn remove_stale_lock(&self) {
+        let lock = self.path.join(format!("{STATE_REF}.lock"));
+        if std::fs::remove_file(&lock).is_ok() {
+            tracing::warn!(lock = %lock.display(), "removed a lock that a killed process left");
+        }
     }
 
     fn failed(&self, doing: &'static str) -> impl FnOnce(git2::Error) -> StoreError {

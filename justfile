@@ -1,0 +1,21 @@
+# What CI runs, on a clean checkout.
+check:
+    bash .ci/run
+
+# Everything a commit should pass, without the end-to-end tests.
+quick:
+    cargo fmt --all -- --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo test -p orch-protocol -p orch-core -p orch-agents -p orch-rollout -p orch-runtime
+
+# Benches; the figures of docs/performance.md.
+bench:
+    cargo bench --workspace
+
+# Licences, bans and sources of what we depend on (needs cargo-deny).
+deny:
+    cargo deny --offline check licenses bans sources
+
+# Fuzz targets, each for a minute (needs the nightly toolchain and cargo-fuzz).
+fuzz:
+    cd codex-rs/rollout/fuzz && cargo +nightly fuzz run rollout_bytes -- -max_total_time=60

@@ -1,0 +1,256 @@
+//! The loop over fakes: facts before effects, recovery, drift, and what happens when a port fails.
+
+use std::collections::VecDeque;
+
+use orch_agents::all;
+use orch_core::brief::BriefLimits;
+use orch_core::drift::OnDrift;
+use orch_protocol::fact::Event;
+use orch_protocol::git::{GitSnapshot, Head, HeadRelation};
+use orch_protocol::ids::{CommitId, LogId, RunId, ThreadId, TurnId};
+use orch_protocol::project::RunKind;
+use orch_protocol::turn::{
+    PlanStep, StepStatus, TokenUsage, TurnEvent, TurnKind, TurnRecord, TurnStatus,
+};
+use orch_runtime::driver::{Driver, DriverError, Outcome, Request};
+use orch_runtime::memory::{FakeClock, FakeGit, MemStore, ScriptedEngine};
+use orch_runtime::ports::{Ran, StateStore};
+
+use crate::make::at;
+
+fn look(branch: &str, commit: &str) -> GitSnapshot {
+    GitSnapshot {
+        common_dir: "/r/.git".into(),
+        worktree: "/r".into(),
+        head: Head::Branch {
+            name: branch.into(),
+            commit: CommitId::new(commit),
+        },
+        operation: None,
+        dirty: Vec::new(),
+        dirty_truncated: false,
+    }
+}
+
+fn turn(id: &str, step: StepStatus) -> TurnRecord {
+    TurnRecord {
+        thread: ThreadId::new("thread-1"),
+        turn: TurnId::new(id),
+        kind: TurnKind::User,
+        status: TurnStatus::Completed,
+        started_at: None,
+        ended_at: None,
+        request: "Write the parser".into(),
+        cwd: Some("/r".into()),
+        model: None,
+        events: vec![TurnEvent::Plan {
+            at: Some(at(10)),
+            explanation: None,
+            steps: vec![PlanStep {
+                step: "Write the parser".into(),
+                status: step,
+            }],
+        }],
+        events_dropped: 0,
+        usage: TokenUsage::default(),
+        commits: Vec::new(),
+    }
+}
+
+fn ran(turns: Vec<TurnRecord>) -> Ran {
+    Ran {
+        exit_code: Some(0),
+        thread: Some(ThreadId::new("thread-1")),
+        turns,
+        ..Ran::default()
+    }
+}
+
+struct Stand {
+    store: MemStore,
+    git: FakeGit,
+    engine: ScriptedEngine,
+    told: Vec<String>,
+}
+
+impl Stand {
+    fn new(runs: Vec<Ran>) -> Self {
+        let git = FakeGit {
+            looks: VecDeque::from([look("main", "c0")]).into(),
+            ..FakeGit::default()
+        };
+        let engine = ScriptedEngine {
+            runs: runs.into(),
+            ..ScriptedEngine::default()
+        };
+        Self {
+            store: MemStore::new(LogId::new("l")),
+            git,
+            engine,
+            told: Vec::new(),
+        }
+    }
+
+    async fn run(
+        &mut self,
+        n: u32,
+        kind: RunKind,
+        on_drift: OnDrift,
+    ) -> Result<Outcome, DriverError> {
+        let (agents, clock) = (all(), FakeClock::new(at(i64::from(n) * 1_000)));
+        let mut driver = Driver {
+            store: &mut self.store,
+            git: &self.git,
+            engine: &mut self.engine,
+            agents: &agents,
+            clock: &clock,
+            limits: BriefLimits::default(),
+            tell: &mut |line| self.told.push(line.to_owned()),
+        };
+        let run = RunId::new(format!("run-{n}"));
+        driver
+            .run(Request {
+                run,
+                kind,
+                cwd: "/r".into(),
+                codex_home: "/h".into(),
+                on_drift,
+            })
+            .await
+    }
+
+    fn resume() -> RunKind {
+        RunKind::Resume {
+            thread: ThreadId::new("thread-1"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_second_run_is_told_what_the_first_left() {
+    let mut stand = Stand::new(vec![
+        ran(vec![turn("t1", StepStatus::InProgress)]),
+        ran(Vec::new()),
+    ]);
+    stand.run(1, RunKind::Fresh, OnDrift::Stop).await.unwrap();
+    let outcome = stand.run(2, RunKind::Fresh, OnDrift::Stop).await.unwrap();
+    assert!(matches!(
+        outcome,
+        Outcome::Ran {
+            exit_code: Some(0),
+            unrecorded: None,
+            ..
+        }
+    ));
+    let brief = &stand.engine.launched[1].brief;
+    assert!(
+        brief.text.contains("Active tasks:") && brief.text.contains("] Write the parser"),
+        "{}",
+        brief.text
+    );
+    assert!(
+        brief.text.contains("run-2"),
+        "the rollout of this run is found by it"
+    );
+    assert!(stand.store.state.project.open_runs.is_empty());
+}
+
+#[tokio::test]
+async fn a_run_is_durable_before_it_starts() {
+    let mut stand = Stand::new(Vec::new());
+    let failed = stand.run(1, RunKind::Fresh, OnDrift::Stop).await;
+    assert!(matches!(failed, Err(DriverError::Engine(_))));
+    let events: Vec<&Event> = stand.store.facts.iter().map(|fact| &fact.event).collect();
+    assert!(matches!(events[0], Event::RunStarted { .. }));
+    assert!(
+        matches!(events.last().unwrap(), Event::RunEnded { .. }),
+        "nothing ran, so nothing is left to recover"
+    );
+}
+
+#[tokio::test]
+async fn a_dead_run_is_recovered_once_from_its_rollout() {
+    let mut stand = Stand::new(vec![ran(vec![turn("t1", StepStatus::InProgress)])]);
+    stand.run(1, RunKind::Fresh, OnDrift::Stop).await.unwrap();
+    // As if the process had died after its start became durable.
+    let started = stand.store.facts[0].clone();
+    let mut state = orch_core::state::State::default();
+    state.apply(&started);
+    let mut next = Stand::new(vec![ran(Vec::new())]);
+    next.store = MemStore::new(LogId::new("next"));
+    next.store.state = state;
+    let mut cut = turn("t1", StepStatus::InProgress);
+    cut.status = TurnStatus::Interrupted;
+    next.engine.found = Ran {
+        exit_code: None,
+        ..ran(vec![cut])
+    };
+    next.run(2, RunKind::Fresh, OnDrift::Stop).await.unwrap();
+    let sessions = &next.store.load(&[]).await.unwrap().sessions;
+    let turns: Vec<TurnStatus> = sessions
+        .values()
+        .flat_map(|s| &s.turns)
+        .map(|t| t.record.status)
+        .collect();
+    assert_eq!(turns, [TurnStatus::Interrupted]);
+    let ended = next
+        .store
+        .facts
+        .iter()
+        .filter(|fact| matches!(fact.event, Event::RunEnded { .. }))
+        .count();
+    assert_eq!(ended, 2, "the dead run and this one");
+    assert!(
+        next.store
+            .state
+            .project
+            .checkpoints
+            .iter()
+            .any(|checkpoint| checkpoint.trigger == "recovery")
+    );
+}
+
+#[tokio::test]
+async fn a_resume_on_another_branch_stops_unless_it_was_told_what_to_do() {
+    for (policy, expect) in [
+        (OnDrift::Stop, None),
+        (OnDrift::FastForward, Some(Stand::resume())),
+        (OnDrift::Fork, Some(Stand::resume())),
+        (OnDrift::Rebuild, Some(RunKind::Fresh)),
+    ] {
+        let mut stand = Stand::new(vec![
+            ran(vec![turn("t1", StepStatus::InProgress)]),
+            ran(Vec::new()),
+        ]);
+        stand.run(1, RunKind::Fresh, OnDrift::Stop).await.unwrap();
+        stand.git.looks = VecDeque::from([look("feature", "c1")]).into();
+        stand.git.relation = HeadRelation {
+            expected_in_seen: true,
+            incoming_total: 1,
+            ..HeadRelation::default()
+        };
+        let outcome = stand.run(2, Stand::resume(), policy).await.unwrap();
+        match expect {
+            None => {
+                let Outcome::Stopped { what, hint } = outcome else {
+                    panic!("{policy:?} should stop")
+                };
+                assert!(
+                    what.contains("main at c0") && what.contains("feature at c1"),
+                    "{what}"
+                );
+                assert!(hint.contains("--on-drift fork"), "{hint}");
+                assert_eq!(stand.engine.launched.len(), 1, "nothing was sent");
+            }
+            Some(kind) => {
+                assert_eq!(stand.engine.launched[1].kind, kind, "{policy:?}");
+                assert_eq!(
+                    stand.engine.parked.len(),
+                    usize::from(policy == OnDrift::Fork)
+                );
+            }
+        }
+        let met = &stand.store.state.project.drift;
+        assert_eq!((met.len(), met[0].choice.as_str()), (1, policy.name()));
+    }
+}

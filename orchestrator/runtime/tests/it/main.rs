@@ -1,0 +1,12 @@
+//! Tests of the adapters over real files, real git and real processes, and of the driver over fakes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod checkout;
+mod contract;
+mod driver;
+mod git;
+mod logs;
+mod make;
+mod place;
+mod race;
+mod walls;
