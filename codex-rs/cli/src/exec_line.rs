@@ -237,8 +237,7 @@ impl ExecLine {
             .filter(|(name, _)| CONFIG.contains(&name.as_str()));
         let pairs = values.filter_map(|(_, value)| value.as_ref()?.to_str()?.split_once('='));
         pairs
-            .filter(|(name, _)| name.trim() == key)
-            .last()
+            .rfind(|(name, _)| name.trim() == key)
             .map(|(_, value)| value.trim())
     }
 

@@ -68,6 +68,8 @@ esac; done"#,
             .arg(engine())
             .env("CODEX_HOME", home.home())
             .env("SCRIPTED_KEY", "x")
+            // A login shell's start-up files may take locks (pyenv does) that a kill leaves behind.
+            .env("HOME", home.folder.path())
             .current_dir(home.project())
             .process_group(0)
             .stdin(Stdio::null())

@@ -53,6 +53,7 @@ fn a_run_and_the_command_it_runs_die_with_its_parent() {
         .arg(engine())
         .env("CODEX_HOME", home.home())
         .env("SCRIPTED_KEY", "x")
+        .env("HOME", home.folder.path())
         .current_dir(home.project())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
