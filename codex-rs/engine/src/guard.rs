@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpgrp, getpid,
-    kill_process, pidfd_open, pidfd_send_signal, set_child_subreaper, set_dumpable_behavior,
-    setsid, wait,
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, getpid,
+    getsid, kill_process, pidfd_open, pidfd_send_signal, set_child_subreaper,
+    set_dumpable_behavior, setsid, wait,
 };
 
 use crate::descendants::{self, Owned, Process};
@@ -94,14 +94,15 @@ impl Guard {
             let _ = set_child_subreaper(None);
             return Ok(None);
         };
+        // The engine has inherited the session already, and waits for this ([`await_apart`]).
+        let is_apart = setsid().is_ok();
         let_go_of_stdio();
         Ok(Some(Self {
             parent: parent_fd,
             engine,
             owned: Owned::new(own.as_raw_pid(), engine.as_raw_pid(), session),
             signals,
-            // The engine has inherited the session already.
-            is_apart: setsid().is_ok(),
+            is_apart,
         }))
     }
 
@@ -200,6 +201,19 @@ impl Guard {
                 is_ready(fd, ONE_END);
             }
         }
+    }
+}
+
+/// In the second stage: waits until the guard is out of reach of the keys, for a key would reach the engine twice.
+pub(crate) fn await_apart(guard: i32) {
+    let guard = Pid::from_raw(guard);
+    let started = Instant::now();
+    // The leader of a process group cannot leave; and usually it has left long before this is asked.
+    while getsid(guard) == getsid(None)
+        && getpgid(guard).ok() != guard
+        && started.elapsed() < ONE_END
+    {
+        std::thread::sleep(Duration::from_micros(50));
     }
 }
 

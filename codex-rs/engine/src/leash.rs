@@ -70,6 +70,10 @@ pub fn run_leash(args: impl IntoIterator<Item = OsString>) -> EngineError {
     if let Err(error) = hold(parent) {
         return error;
     }
+    #[cfg(target_os = "linux")]
+    if is_second_stage {
+        crate::guard::await_apart(parent);
+    }
     let source = Command::new(&program).args(args).exec();
     EngineError::Spawn {
         program: program.into(),

@@ -20,6 +20,7 @@ struct Family {
     /// Upstream's own, to the last grandchild.
     own: Vec<Mourner>,
     detached: Pid,
+    shell: Pid,
 }
 
 impl Family {
@@ -79,14 +80,23 @@ esac; done"#,
             .unwrap();
         let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
         let guard = pid(&lines.next().unwrap().unwrap());
-        let own = own.iter().map(|pipe| Mourner::of(pipe.read())).collect();
+        let own = own.map(|pipe| pipe.read());
         Self {
             home,
             parent,
             guard,
             engine: Mourner::of(only_child(guard)),
-            own,
+            own: own.map(Mourner::of).into(),
             detached: detached.read(),
+            shell: own[0],
+        }
+    }
+
+    /// Ends what the shell has started, where nobody else does.
+    fn clean_up(&self) {
+        let _ = kill_process_group(self.shell, Signal::KILL);
+        for own in &self.own {
+            let _ = rustix::process::pidfd_send_signal(own.fd(), Signal::KILL);
         }
     }
 
@@ -105,6 +115,20 @@ esac; done"#,
     }
 }
 
+/// What lives in a session.
+fn session(of: Pid) -> Vec<String> {
+    let stats = fs::read_dir("/proc").unwrap().flatten();
+    let stats = stats.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    let of = of.as_raw_pid().to_string();
+    stats
+        .filter(|stat| {
+            let tail = stat.rsplit_once(") ").unwrap().1;
+            let mut fields = tail.split(' ');
+            fields.next() != Some("Z") && fields.nth(2) == Some(&of)
+        })
+        .collect()
+}
+
 fn pid(text: &str) -> Pid {
     Pid::from_raw(text.trim().parse().unwrap()).unwrap()
 }
@@ -120,6 +144,7 @@ fn all_that_is_ours_dies_with_us_and_what_was_detached_lives_on() {
     let guard = Mourner::of(family.guard);
     family.parent.kill().unwrap();
     guard.wait();
+    assert_eq!(session(family.shell), [] as [String; 0]);
     family.assert_gone();
 }
 
@@ -129,6 +154,7 @@ fn the_same_when_the_engine_is_killed_together_with_us() {
     let guard = Mourner::of(family.guard);
     kill_process_group(Pid::from_child(&family.parent), Signal::KILL).unwrap();
     guard.wait();
+    assert_eq!(session(family.shell), [] as [String; 0]);
     family.assert_gone();
 }
 
@@ -140,9 +166,7 @@ fn a_killed_guard_takes_the_engine_with_it() {
     // What the shell has started is out of reach then; end it here.
     kill_process_group(Pid::from_child(&family.parent), Signal::KILL).unwrap();
     family.parent.wait().unwrap();
-    for own in &family.own {
-        let _ = rustix::process::pidfd_send_signal(own.fd(), Signal::KILL);
-    }
+    family.clean_up();
     family.assert_gone();
 }
 
@@ -288,8 +312,6 @@ fn the_real_app_server_ends_at_its_stdins_end_and_the_real_exec_by_sigterm() {
     guard.wait();
     family.engine.wait();
     family.parent.wait().unwrap();
-    for own in &family.own {
-        let _ = rustix::process::pidfd_send_signal(own.fd(), Signal::KILL);
-    }
+    family.clean_up();
     family.assert_gone();
 }
