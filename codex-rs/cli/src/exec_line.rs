@@ -214,6 +214,11 @@ impl ExecLine {
         self.has("--ephemeral")
     }
 
+    /// `--ignore-user-config`: upstream reads its home's configuration for nobody but the login.
+    pub(crate) fn ignores_user_config(&self) -> bool {
+        self.has("--ignore-user-config")
+    }
+
     /// `--trust`: upstream will trust the folder.
     pub(crate) fn trusts(&self) -> bool {
         self.has("--trust")

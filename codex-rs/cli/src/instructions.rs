@@ -29,6 +29,10 @@ pub(crate) async fn own(
     if let Some(text) = profile(config, line) {
         return Ok(Some(text));
     }
+    // Without the user's configuration no folder is trusted either, so a project's has no say.
+    if line.ignores_user_config() {
+        return Ok(None);
+    }
     if !layers(config, folder).iter().any(|path| names_key(path)) {
         return Ok(None);
     }
