@@ -26,4 +26,6 @@ mod guard;
 mod launcher;
 mod npm;
 mod rollout_cwd;
+#[cfg(target_os = "linux")]
+mod signals;
 mod verdicts;
