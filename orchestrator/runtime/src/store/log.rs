@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use orch_protocol::fact::Fact;
@@ -45,13 +45,20 @@ impl Log {
     /// Creates the log of `id` in `dir` and locks it. The folder's entry is durable when this returns.
     pub fn create(dir: &Path, id: &LogId) -> Result<Self, LogError> {
         let path = dir.join(format!("{id}.log"));
-        let file = OpenOptions::new()
-            .create_new(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path);
-        let file = file.map_err(failed("create", &path))?;
-        file.lock().map_err(failed("lock", &path))?;
+        let file = loop {
+            let file = OpenOptions::new()
+                .create_new(true)
+                .append(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(failed("create", &path))?;
+            file.lock().map_err(failed("lock", &path))?;
+            // Before it was locked, another process may have taken it for a dead one's and removed it.
+            let links = file.metadata().map_err(failed("read", &path))?.nlink();
+            if links > 0 {
+                break file;
+            }
+        };
         File::open(dir)
             .and_then(|dir| dir.sync_all())
             .map_err(failed("sync", dir))?;
