@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use orch_core::command::{Asker, TaskCommand};
+use orch_core::command::{Asker, Refusal, TaskCommand};
 use orch_protocol::ids::{CommitId, TaskId, ThreadId, TurnId};
 use orch_protocol::task::{Actor, Origin};
 use orch_runtime::ports::{Clock, Git, SystemClock};
@@ -22,12 +22,21 @@ pub(crate) enum Who {
     },
 }
 
-/// Carries out a command. When this returns, it is durable and everybody sees it.
+/// Carries out a command. When this returns, it is durable and everybody sees it; folding it is the caller's, later.
 pub(crate) async fn change(
     project: &mut Project,
     who: Who,
     command: TaskCommand,
 ) -> Result<Vec<TaskId>, Trouble> {
+    Ok(try_change(project, who, command).await??)
+}
+
+/// As [`change`], for callers who have their own words for a refusal.
+pub(crate) async fn try_change(
+    project: &mut Project,
+    who: Who,
+    command: TaskCommand,
+) -> Result<Result<Vec<TaskId>, Refusal>, Trouble> {
     let snapshot = project.git.look().await?;
     let branch = snapshot
         .as_ref()
@@ -62,7 +71,7 @@ pub(crate) async fn change(
     Ok(project
         .driver(&mut engine, &mut tell)
         .command(asker, command)
-        .await??)
+        .await?)
 }
 
 /// Finds a commit that somebody named, among those HEAD reaches.

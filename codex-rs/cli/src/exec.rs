@@ -1,7 +1,7 @@
 //! `codex-orch exec`: upstream's real exec with its own stdin, stdout and stderr, and the supervisor around it.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use orch_core::brief::Brief;
 use orch_engine::check::check;
@@ -72,15 +72,12 @@ async fn orchestrated(
     };
     let on_drift = line.on_drift;
     let is_unfound_resume = line.verb == Verb::Resume && kind == RunKind::Fresh;
-    let exe = own_exe()?;
+    let server = mcp::configured(&own_exe()?, &home, line.trusts());
     engine.line = Box::new(move |run, kind, brief| {
         if is_unfound_resume {
             return line.as_given();
         }
-        line.for_run(
-            kind,
-            &configured(&exe, &home, own.as_deref(), run, kind, brief),
-        )
+        line.for_run(kind, &configured(&server, own.as_deref(), run, kind, brief))
     });
     if let Some(notice) = project.first_notice() {
         out::note(&notice);
@@ -152,10 +149,9 @@ async fn kind(line: &ExecLine, engine: &UpstreamExec) -> Result<Option<RunKind>,
     Ok(found.map(kind))
 }
 
-/// What we add to upstream's configuration for one run.
+/// What we add to upstream's configuration for one run: the plan tool, `server` for our own tools, the brief.
 fn configured(
-    exe: &Path,
-    home: &Path,
+    server: &[String],
     own: Option<&str>,
     run: &RunId,
     kind: &RunKind,
@@ -165,7 +161,7 @@ fn configured(
         return Vec::new();
     }
     let mut pairs = vec!["tools.update_plan.enabled=true".to_owned()];
-    pairs.extend(mcp::configured(exe, home));
+    pairs.extend_from_slice(server);
     // An old thread has been told already; a new one and a copy are told here, and their rollout is found by it.
     if !matches!(kind, RunKind::Resume { .. }) {
         let said: Vec<String> = own

@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
 }
 
 /// Date first, then the number as a number.
-fn sort_key(name: &str) -> (String, u64) {
+pub(crate) fn sort_key(name: &str) -> (String, u64) {
     let (stem, n) = name.rsplit_once('_').unwrap_or((name, "0"));
     (
         stem.get(..10).unwrap_or(stem).to_owned(),

@@ -28,8 +28,8 @@ pub(crate) fn start(home: &Path) {
     else {
         return;
     };
-    let filter =
-        EnvFilter::try_from_env("CODEX_ORCH_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("CODEX_ORCH_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)

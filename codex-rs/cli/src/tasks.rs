@@ -261,7 +261,8 @@ fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-fn order(status: TaskStatus) -> u8 {
+/// What concerns one now comes first.
+pub(crate) fn order(status: TaskStatus) -> u8 {
     match status {
         TaskStatus::Active => 0,
         TaskStatus::Pending => 1,

@@ -61,6 +61,11 @@ impl Trouble {
         ExitCode::from(self.code)
     }
 
+    /// What, and what to do: for those who don't read stderr.
+    pub(crate) fn lines(&self) -> [&str; 2] {
+        [&self.what, &self.hint]
+    }
+
     /// Both lines as one, for a note that doesn't end the run.
     pub(crate) fn line(&self) -> String {
         format!("{} ({})", self.what, self.hint)

@@ -33,6 +33,24 @@ pub enum TaskCommand {
         /// Commits that hold the work; the caller has checked that they exist.
         commits: Vec<CommitId>,
     },
+    /// New values and a word on its state: both or neither.
+    Update {
+        /// The task, as written.
+        task: String,
+        /// The values.
+        edit: TaskEdit,
+        /// What is said.
+        state: ClaimState,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// A commit that belongs to a task, whatever its state.
+    Link {
+        /// The task, as written.
+        task: String,
+        /// The commit; the caller has checked that it exists.
+        commit: CommitId,
+    },
     /// An edge.
     Need {
         /// The task that waits, as written.
@@ -175,6 +193,34 @@ pub fn changes(
                 changes.push(Change::AddEvidence { task, evidence });
             }
             Ok(changes)
+        }
+        TaskCommand::Update {
+            task,
+            edit,
+            state: said,
+            reason,
+        } => {
+            let (task, edit) = (task.clone(), edit.clone());
+            let edit = TaskCommand::Edit {
+                task: task.clone(),
+                edit,
+            };
+            let claim = TaskCommand::Claim {
+                task,
+                state: *said,
+                reason: reason.clone(),
+                commits: Vec::new(),
+            };
+            Ok([
+                changes(state, &edit, asker)?,
+                changes(state, &claim, asker)?,
+            ]
+            .concat())
+        }
+        TaskCommand::Link { task, commit } => {
+            let task = find(state, task)?.id.clone();
+            let evidence = vec![evidence(EvidenceKind::Commit, commit.to_string(), asker)];
+            Ok(vec![Change::AddEvidence { task, evidence }])
         }
         TaskCommand::Need { task, need } => {
             let (task, need) = (find(state, task)?.id.clone(), find(state, need)?.id.clone());

@@ -258,7 +258,6 @@ impl Supervisor {
                     },
                 );
             }
-            self.effect(Effect::Fold);
             tasks
         });
         self.effect(Effect::Answer(answer));

@@ -129,7 +129,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Changes the backlog for a person or the main agent. Durable and visible to all when this returns.
+    /// Changes the backlog for a person or the main agent. Durable and visible to all when this returns; whoever asked is
+    /// answered first, and the store folded then.
     pub async fn command(
         &mut self,
         asker: Asker,
