@@ -129,7 +129,12 @@ impl Config {
 
     /// Finds the engine, without running it.
     pub(crate) fn find_engine(&self, flag: Option<&std::ffi::OsStr>) -> Result<Found, Trouble> {
-        Ok(find(&Search {
+        Ok(find(&self.search(flag)?)?)
+    }
+
+    /// Where the engine is looked for.
+    pub(crate) fn search(&self, flag: Option<&std::ffi::OsStr>) -> Result<Search, Trouble> {
+        Ok(Search {
             flag: flag.map(PathBuf::from),
             env: std::env::var_os(ENGINE_ENV),
             config: self.engine.clone(),
@@ -138,7 +143,7 @@ impl Config {
             own_exe: own_exe()?,
             probing: std::env::var_os(PROBE_ENV).is_some(),
             platform: Platform::here()?,
-        })?)
+        })
     }
 
     /// A program on a leash of ours.
@@ -189,7 +194,12 @@ fn data_dir() -> Result<PathBuf, Trouble> {
     let given: Option<OsString> =
         std::env::var_os("CODEX_ORCH_DATA").filter(|value| !value.is_empty());
     match given {
-        Some(dir) => Ok(PathBuf::from(dir)),
+        Some(dir) => std::path::absolute(PathBuf::from(dir)).map_err(|error| {
+            Trouble::new(
+                format!("Failed to read CODEX_ORCH_DATA: {error}"),
+                "set it to a folder",
+            )
+        }),
         None => Ok(base()?.data_dir().join("codex-orch")),
     }
 }

@@ -1,10 +1,12 @@
 //! `codex-orch engine`: which upstream binary is used, and getting one.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use orch_engine::check::{PINNED, check};
-use orch_engine::install::{Phase, Progress, install};
+use orch_engine::install::{Install, Phase, Progress, install};
+use orch_engine::obtain::obtain;
 use serde_json::json;
 
 use crate::config::Config;
@@ -67,26 +69,10 @@ async fn status(config: &Config, engine: Option<OsString>, json: bool) -> Result
 }
 
 /// Installs the pinned engine, showing how far it is.
-pub(crate) async fn get(config: &Config) -> Result<std::path::PathBuf, Trouble> {
-    out::note(&format!(
-        "installing codex {PINNED} with npm, about 420 MB on disk"
-    ));
-    let shown = |progress: Progress| {
-        let phase = match progress.phase {
-            Phase::Waiting => "waiting for another install",
-            Phase::Downloading => "downloading",
-            Phase::Verifying => "checking",
-        };
-        let (done, seconds) = (
-            progress.bytes_on_disk / 1_000_000,
-            progress.elapsed.as_secs(),
-        );
-        out::progress(&format!(
-            "codex-orch: {phase}, {done} of about 420 MB, {seconds} s"
-        ));
-    };
-    let installed = install(&config.install()?, shown).await;
-    out::progress_done();
+pub(crate) async fn get(config: &Config) -> Result<PathBuf, Trouble> {
+    let mut shown = Shown::default();
+    let installed = install(&config.install()?, |progress| shown.at(progress)).await;
+    shown.end();
     let installed = installed?;
     let again = if installed.already {
         "was there already"
@@ -98,4 +84,62 @@ pub(crate) async fn get(config: &Config) -> Result<std::path::PathBuf, Trouble> 
         installed.program.display()
     ));
     Ok(installed.program)
+}
+
+/// The engine there is, or the pinned one, installed. Verdicts are remembered in `cache_dir`.
+pub(crate) async fn obtained(
+    config: &Config,
+    flag: Option<&OsStr>,
+    cache_dir: PathBuf,
+) -> Result<PathBuf, Trouble> {
+    let plan = Install {
+        cache_dir,
+        ..config.install()?
+    };
+    let mut shown = Shown::default();
+    let program = obtain(&config.search(flag)?, &plan, |progress| shown.at(progress)).await;
+    shown.end();
+    Ok(program?)
+}
+
+/// The progress of an install: a line written over on a terminal, a line now and then elsewhere.
+#[derive(Debug, Default)]
+struct Shown {
+    begun: bool,
+    last: u64,
+}
+
+impl Shown {
+    /// Seconds between two lines where lines can't be written over.
+    const EVERY: u64 = 5;
+
+    fn at(&mut self, progress: Progress) {
+        if !std::mem::replace(&mut self.begun, true) {
+            out::note(&format!(
+                "installing codex {PINNED} with npm, about 420 MB on disk"
+            ));
+        }
+        let phase = match progress.phase {
+            Phase::Waiting => "waiting for another install",
+            Phase::Downloading => "downloading",
+            Phase::Verifying => "checking",
+        };
+        let (done, seconds) = (
+            progress.bytes_on_disk / 1_000_000,
+            progress.elapsed.as_secs(),
+        );
+        let line = format!("{phase}, {done} of about 420 MB, {seconds} s");
+        if out::overwrites() {
+            out::progress(&format!("codex-orch: {line}"));
+        } else if seconds >= self.last + Self::EVERY {
+            self.last = seconds;
+            out::note(&line);
+        }
+    }
+
+    fn end(self) {
+        if self.begun {
+            out::progress_done();
+        }
+    }
 }

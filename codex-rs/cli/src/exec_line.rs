@@ -240,7 +240,7 @@ impl ExecLine {
             .options
             .iter()
             .filter(|(name, _)| CONFIG.contains(&name.as_str()));
-        let pairs = values.filter_map(|(_, value)| value.as_ref()?.to_str()?.split_once('='));
+        let mut pairs = values.filter_map(|(_, value)| value.as_ref()?.to_str()?.split_once('='));
         pairs
             .rfind(|(name, _)| name.trim() == key)
             .map(|(_, value)| value.trim())

@@ -45,16 +45,21 @@ pub(crate) fn hint(text: &str) {
     let _ = writeln!(io::stderr().lock(), "  hint: {text}");
 }
 
+/// Whether [`progress`] shows anything.
+pub(crate) fn overwrites() -> bool {
+    io::IsTerminal::is_terminal(&io::stderr())
+}
+
 /// A line that is written over by the next one, on a terminal only.
 pub(crate) fn progress(text: &str) {
-    if io::IsTerminal::is_terminal(&io::stderr()) {
+    if overwrites() {
         let _ = write!(io::stderr().lock(), "\r\x1b[K{text}");
     }
 }
 
 /// Ends a line of [`progress`].
 pub(crate) fn progress_done() {
-    if io::IsTerminal::is_terminal(&io::stderr()) {
+    if overwrites() {
         let _ = writeln!(io::stderr().lock());
     }
 }

@@ -54,6 +54,18 @@ impl Trouble {
         }
     }
 
+    /// A signal ended it: the exit code is the one a shell would show.
+    pub(crate) fn interrupted(
+        signal: i32,
+        what: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            code: u8::try_from(128 + signal).unwrap_or(code::FAILED),
+            ..Self::new(what, hint)
+        }
+    }
+
     /// Prints two lines to stderr.
     pub(crate) fn report(&self) -> ExitCode {
         out::error(&one_line(&self.what, 2_000));

@@ -209,6 +209,10 @@ fn runs_tests(words: &[&str]) -> bool {
                 }
         }
         "coverage" => args.first() == Some(&"run") && python_tests(&args[1..]),
+        "sh" | "bash" | "zsh" | "dash" | "ksh" => positional(args, &["-o", "+o"])
+            .next()
+            .is_some_and(is_test_file),
+        file if is_shell_file(file) => is_test_file(words[0]),
         versioned if versioned.starts_with("python3.") => python_tests(args),
         _ => false,
     }
@@ -319,6 +323,22 @@ fn is_test_script(name: &str) -> bool {
         || ["test:", "test-", "test_"]
             .iter()
             .any(|prefix| name.starts_with(prefix))
+}
+
+/// `test.sh`, `tests/run.sh`, `scripts/run-tests`: a file that a shell runs, named for the tests it holds.
+fn is_test_file(path: &str) -> bool {
+    let name = program_name(path);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let folder = path.rsplit(['/', '\\']).nth(1).unwrap_or_default();
+    is_test_script(stem)
+        || matches!(stem, "runtests" | "run-tests" | "run_tests")
+        || (stem == "run" && is_test_script(folder))
+}
+
+fn is_shell_file(name: &str) -> bool {
+    [".sh", ".bash", ".zsh"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 /// The command inside of what only surrounds it: keywords, assignments, `timeout 60`, `sudo -u x`, `uv run`, `npx -y`.

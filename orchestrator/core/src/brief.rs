@@ -123,7 +123,10 @@ pub fn brief(
         for change in digest.changes.iter().take(8) {
             page.line(&format!("- {}", one_line(change, 300)));
         }
-        for open in digest.open_ends.iter().take(5) {
+        // What was open when the session ended may have been done since, or come in by a merge.
+        let open_ends = digest.open_ends.iter();
+        let still = |end: &&String| names(end).is_none_or(|id| statuses.of(&id).is_open());
+        for open in open_ends.filter(still).take(5) {
             page.line(&format!("- open: {}", one_line(open, 300)));
         }
     }
@@ -136,6 +139,12 @@ pub fn brief(
         text: page.text,
         tasks: page.tasks,
     }
+}
+
+/// The task that an open end of a digest begins with: `[id] …`.
+fn names(end: &str) -> Option<TaskId> {
+    let (id, _) = end.strip_prefix('[')?.split_once(']')?;
+    TaskId::parse(id)
 }
 
 fn parts_left(tasks: &BTreeMap<TaskId, Task>) -> BTreeMap<&TaskId, usize> {

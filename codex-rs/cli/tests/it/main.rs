@@ -2,4 +2,5 @@
 //! nothing else is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod demo;
 mod mcp;
