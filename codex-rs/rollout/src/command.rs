@@ -77,7 +77,16 @@ fn only_looks(words: &[String]) -> bool {
             let sub = positional(args, &["-C", "-c"]).next();
             matches!(
                 sub,
-                Some("log" | "show" | "diff" | "status" | "grep" | "blame" | "ls-files" | "rev-parse")
+                Some(
+                    "log"
+                        | "show"
+                        | "diff"
+                        | "status"
+                        | "grep"
+                        | "blame"
+                        | "ls-files"
+                        | "rev-parse"
+                )
             )
         }
         _ => false,
