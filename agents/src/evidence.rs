@@ -67,7 +67,7 @@ impl Draft<'_> {
             .take(MAX_EACH)
             .map(|commit| self.commit_seen(commit))
             .collect();
-        let mut tests: Vec<(usize, &str, i32)> = Vec::new();
+        let mut tests: Vec<(usize, &str, Option<bool>)> = Vec::new();
         for test in interval::commands(self.record, span, CommandKind::Test) {
             tests.retain(|known| known.1 != test.1);
             tests.push(test);
@@ -75,9 +75,9 @@ impl Draft<'_> {
         if tests.is_empty() && commits.is_empty() && files.is_empty() {
             tests.extend(interval::commands(self.record, span, CommandKind::Other).pop());
         }
-        for (event, command, code) in tests.iter().rev().take(MAX_EACH).rev() {
+        for (event, command, ok) in tests.iter().rev().take(MAX_EACH).rev() {
             let at = self.time(self.record.events.get(*event).and_then(time_of));
-            seen.push(self.seen(EvidenceKind::Command, command, Some(*code == 0), at));
+            seen.push(self.seen(EvidenceKind::Command, command, *ok, at));
         }
         for path in files.iter().take(MAX_EACH) {
             let at = self.time(None);
@@ -87,10 +87,14 @@ impl Draft<'_> {
         seen
     }
 
-    /// How sure it is that a step is done, given what was seen of it: the last test decides, if there was one.
+    /// How sure it is that a step is done, given what was seen of it: the last test whose result is known decides, if
+    /// there was one.
     pub(crate) fn confidence(&self, span: &Range<usize>, seen: &[Evidence]) -> Confidence {
-        let last_test = interval::commands(self.record, span, CommandKind::Test).pop();
-        if last_test.is_some_and(|(_, _, code)| code != 0) {
+        let last_result = interval::commands(self.record, span, CommandKind::Test)
+            .into_iter()
+            .rev()
+            .find_map(|(_, _, ok)| ok);
+        if last_result == Some(false) {
             return Confidence::Low;
         }
         let speaks = seen.iter().any(|seen| match seen.kind {

@@ -39,6 +39,15 @@ pub(crate) fn of(track: &Track, record: &TurnRecord) -> Option<Range<usize>> {
     Some(start..end)
 }
 
+/// Whether what a command did succeeded; none when its exit code is 0 and doesn't say (`cargo test | tail`).
+pub(crate) fn succeeded(exit_code: i32, vouches: bool) -> Option<bool> {
+    match (exit_code, vouches) {
+        (0, true) => Some(true),
+        (0, false) => None,
+        (_, _) => Some(false),
+    }
+}
+
 /// Files that patches changed in these events, as the patches name them, without repeats.
 pub(crate) fn files<'a>(record: &'a TurnRecord, span: &Range<usize>) -> Vec<(&'a str, ChangeKind)> {
     let mut files: Vec<(&str, ChangeKind)> = Vec::new();
@@ -63,12 +72,12 @@ pub(crate) fn files<'a>(record: &'a TurnRecord, span: &Range<usize>) -> Vec<(&'a
     files
 }
 
-/// Commands of a kind that ended in these events: position, text, exit code.
+/// Commands of a kind that ended in these events: position, text, and whether what they did succeeded.
 pub(crate) fn commands<'a>(
     record: &'a TurnRecord,
     span: &Range<usize>,
     wanted: CommandKind,
-) -> Vec<(usize, &'a str, i32)> {
+) -> Vec<(usize, &'a str, Option<bool>)> {
     record.events[span.clone()]
         .iter()
         .enumerate()
@@ -77,8 +86,12 @@ pub(crate) fn commands<'a>(
                 command,
                 kind,
                 exit_code: Some(code),
+                vouches,
                 ..
-            } if *kind == wanted => Some((span.start + at, command.as_str(), *code)),
+            } if *kind == wanted => {
+                let ok = succeeded(*code, *vouches);
+                Some((span.start + at, command.as_str(), ok))
+            }
             TurnEvent::Command { .. }
             | TurnEvent::Plan { .. }
             | TurnEvent::File { .. }

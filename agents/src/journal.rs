@@ -1,58 +1,91 @@
-//! A session's journal entry in markdown: what people and later agents read. Every claim is followed by what it rests on,
-//! in brackets; text that came from a model or a user is escaped and bounded.
+//! A session's journal entry in markdown: what people and later agents read. Each thing is said once, where one looks for
+//! it, with what it rests on; text that came from a model or a user is escaped and bounded.
 
-use orch_core::agent::View;
-use orch_core::judge::{deciding, done_elsewhere, status_at};
-use orch_protocol::session::{Digest, Session, SessionTurn};
+use orch_core::judge::done_elsewhere;
+use orch_protocol::Timestamp;
+use orch_protocol::session::Session;
 use orch_protocol::task::{Task, TaskStatus};
+use orch_protocol::text::one_line;
+use orch_protocol::turn::{TurnRecord, TurnStatus};
 
-use crate::digest::{changed_files, in_turns, last_tests, next, tasks, unfinished};
-use crate::history;
+use crate::digest::in_turns;
 use crate::markdown::{Section, code, plain};
-use crate::summariser::{outcome, request};
+use crate::summariser::{commands_in_words, counted, files, request, tests};
+use crate::told::{Told, last_error};
 
 /// Bytes of lines for each section; with titles and notes they stay below `Summariser::MAX_JOURNAL`.
 mod room {
-    pub(super) const GOAL: usize = 3_000;
     pub(super) const HAPPENED: usize = 24_000;
-    pub(super) const CHANGES: usize = 9_000;
     pub(super) const COMMITS: usize = 9_000;
+    pub(super) const CHANGES: usize = 9_000;
     pub(super) const TASKS: usize = 9_000;
     pub(super) const OPEN_ENDS: usize = 5_000;
     pub(super) const NEXT: usize = 3_500;
 }
 
+/// The longest request shown whole, in characters.
+const MAX_GOAL: usize = 600;
+
 /// Writes the entry of a session.
-pub(crate) fn of(view: View<'_>, session: &Session, digest: &Digest) -> String {
-    let tasks = tasks(view, session);
-    let branch = session
-        .branch
-        .as_deref()
-        .map_or("no branch".to_owned(), |name| plain(name, 120));
-    let mut page = format!(
-        "# {} · {branch} · {}\n",
+pub(crate) fn of(told: &Told<'_>) -> String {
+    let sections = [
+        heading(told),
+        goal(told.session),
+        happened(told.session),
+        commits(told),
+        changes(told),
+        tasks(told),
+        open_ends(told),
+        next(told),
+    ];
+    sections.concat()
+}
+
+fn heading(told: &Told<'_>) -> String {
+    let session = told.session;
+    let branch = match &session.branch {
+        Some(branch) => format!("on {}", code(branch, 120)),
+        None => "without a branch".to_owned(),
+    };
+    let last = session.turns.last().map(|turn| &turn.record);
+    let ended = last.and_then(|record| record.ended_at.or(record.started_at));
+    let head = match &told.view.here.head {
+        Some(head) => format!(" · as seen from {}", code(head.short(), 10)),
+        None => String::new(),
+    };
+    format!(
+        "# Session of {} {branch}\n\n{}, {}{head} · {}\n",
         session.started_at.strftime("%Y-%m-%d"),
-        plain(session.id.as_str(), 160)
-    );
-    let mut goal = Section::new("Goal", room::GOAL);
-    goal.entry(&format!("{} (request, turn 1)", plain(&digest.goal, 300)));
-    page.push_str(&goal.end());
-    page.push_str(&happened(session));
-    page.push_str(&changes(session));
-    page.push_str(&commits(session, digest));
-    page.push_str(&backlog(view, &tasks));
-    page.push_str(&open_ends(view, session, &tasks));
-    let mut section = Section::new("Next", room::NEXT);
-    for task in next(view, &tasks) {
-        let status = status_at(task, view.here).name();
-        section.entry(&format!(
-            "{} (task {}, {status})",
-            plain(&task.title, 200),
-            code(task.id.as_str(), 20)
-        ));
+        hours(session.started_at, ended),
+        counted(session.turns.len(), "turn"),
+        code(session.id.as_str(), 160),
+    )
+}
+
+/// `10:18 UTC`, `10:18 to 11:02 UTC`, `10:18 to 2026-11-23 09:00 UTC`.
+fn hours(from: Timestamp, to: Option<Timestamp>) -> String {
+    let minute = |at: Timestamp| at.strftime("%H:%M").to_string();
+    let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+    match to {
+        Some(to) if day(to) != day(from) => {
+            format!("{} to {} {} UTC", minute(from), day(to), minute(to))
+        }
+        Some(to) if minute(to) != minute(from) => format!("{} to {} UTC", minute(from), minute(to)),
+        Some(_) | None => format!("{} UTC", minute(from)),
     }
-    page.push_str(&section.end());
-    page
+}
+
+/// The first request: whole, if it isn't long.
+fn goal(session: &Session) -> String {
+    let asked = session.turns.first().map(|turn| {
+        let whole = plain(&turn.record.request, MAX_GOAL);
+        if whole.is_empty() {
+            "(no text)".to_owned()
+        } else {
+            whole
+        }
+    });
+    format!("\n## Goal\n\n{}\n", asked.unwrap_or_default())
 }
 
 /// Turns, oldest first; where there is no room for all, the newest.
@@ -62,9 +95,13 @@ fn happened(session: &Session) -> String {
         .iter()
         .enumerate()
         .map(|(at, turn)| {
-            let asked = plain(&request(&turn.record, 160), 200);
-            let outcome = outcome(turn.record.status);
-            format!("{asked} — {} (turn {}, {outcome})", summary(turn), at + 1)
+            // What the first one was asked stands above.
+            let asked = match at {
+                0 => String::new(),
+                _ => format!(" “{}”", plain(&request(&turn.record, 160), 200)),
+            };
+            let outcome = ended(&turn.record);
+            format!("Turn {}{asked} {outcome}: {}", at + 1, done(&turn.record))
         })
         .collect();
     let mut room = room::HAPPENED;
@@ -85,141 +122,183 @@ fn happened(session: &Session) -> String {
     for entry in &entries[left_out..] {
         section.entry(entry);
     }
-    section.end()
+    section.end().unwrap_or_default()
 }
 
-fn summary(turn: &SessionTurn) -> String {
-    let text = turn
-        .summary
-        .as_ref()
-        .map_or("not summed up", |summary| summary.text.as_str());
-    // The request stands before it already.
-    let text = match text.split_once(". Turn ") {
-        Some((asked, rest)) if asked.starts_with("Asked: ") => {
-            rest.split_once(": ").map_or(rest, |(_, rest)| rest)
-        }
-        _ => text,
-    };
-    plain(text, 600)
-}
-
-fn changes(session: &Session) -> String {
-    let mut section = Section::new("Changes", room::CHANGES);
-    for (path, turns) in changed_files(session) {
-        section.entry(&format!(
-            "{} (patch, {})",
-            code(path, 200),
-            in_turns(&turns)
-        ));
+fn ended(record: &TurnRecord) -> &'static str {
+    match record.status {
+        TurnStatus::Completed => "completed",
+        TurnStatus::Failed => "failed",
+        TurnStatus::Interrupted => "was interrupted",
     }
-    for (command, exit, turn) in last_tests(session) {
-        let word = if exit == 0 {
-            "Tests passed"
-        } else {
-            "Tests failed"
-        };
-        section.entry(&format!(
-            "{word} ({} exited {exit}, turn {turn})",
-            code(command, 160)
-        ));
-    }
-    section.end()
 }
 
-fn commits(session: &Session, digest: &Digest) -> String {
+fn done(record: &TurnRecord) -> String {
+    let tests = tests(record);
+    let tests = tests[tests.len().saturating_sub(3)..]
+        .iter()
+        .map(|test| format!("{} {}", code(test.command, 120), test.outcome()));
+    let count = |n: usize, what: &str| (n > 0).then(|| counted(n, what));
+    let parts: Vec<String> = commands_in_words(record)
+        .into_iter()
+        .chain(count(files(record).len(), "patched file"))
+        .chain(count(record.commits.len(), "commit"))
+        .chain(tests)
+        .collect();
+    if parts.is_empty() {
+        "nothing was run or changed".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn commits(told: &Told<'_>) -> String {
     let mut section = Section::new("Commits", room::COMMITS);
-    for commit in &digest.commits {
-        let turn = session
-            .turns
-            .iter()
-            .position(|turn| {
-                turn.record
-                    .commits
-                    .iter()
-                    .any(|known| known.id == commit.id)
-            })
-            .unwrap_or_default();
+    for (turn, commit) in told.commits() {
         section.entry(&format!(
-            "{} (commit {}, turn {})",
+            "{} {} (turn {turn})",
+            code(commit.id.short(), 10),
             plain(&commit.subject, 120),
-            code(commit.id.as_str(), 64),
-            turn + 1
         ));
     }
-    section.end()
+    section.end().unwrap_or_default()
 }
 
-fn backlog(view: View<'_>, tasks: &[&Task]) -> String {
-    let mut section = Section::new("Tasks", room::TASKS);
-    for task in tasks {
-        let status = status_at(task, view.here);
+fn changes(told: &Told<'_>) -> String {
+    let mut section = Section::new("Changes", room::CHANGES);
+    let dirty = told.uncommitted();
+    for file in told.changed() {
+        let patched =
+            (!file.turns.is_empty()).then(|| format!("patched in {}", in_turns(&file.turns)));
+        let commit = file
+            .commit
+            .map(|commit| format!("commit {}", code(commit.id.short(), 10)));
+        let dirty = dirty
+            .contains(&file.path.as_str())
+            .then(|| "not committed".to_owned());
+        let ground: Vec<String> = patched.into_iter().chain(commit).chain(dirty).collect();
         section.entry(&format!(
-            "{} {}: {} ({})",
-            code(task.id.as_str(), 20),
-            plain(&task.title, 200),
-            status.name(),
-            ground(view, task, status)
+            "{} ({})",
+            code(&file.path, 200),
+            ground.join(", ")
         ));
     }
-    section.end()
+    section.end().unwrap_or_default()
 }
 
-/// What a task's status rests on.
-fn ground(view: View<'_>, task: &Task, status: TaskStatus) -> String {
-    let head = match &view.here.head {
-        Some(head) => format!("as seen from {}", code(head.short(), 10)),
-        None => "no commit yet".to_owned(),
+/// The backlog of the session: parts stand under what they are parts of.
+fn tasks(told: &Told<'_>) -> String {
+    let mut section = Section::new("Tasks", room::TASKS);
+    let is_part = |task: &Task| {
+        let parent = task.parent.as_ref();
+        told.tasks
+            .iter()
+            .any(|known| Some(&known.id) == parent && known.parent.is_none())
     };
-    let Some(claim) = deciding(task, view.here) else {
-        return match done_elsewhere(task, view.here) {
-            Some(branch) => format!("done on {}, {head}", code(branch, 80)),
-            None => format!("no claim holds, {head}"),
-        };
+    for task in told.tasks.iter().filter(|task| !is_part(task)) {
+        section.entry(&entry(told, task));
+        let parts = told.tasks.iter();
+        for part in parts.filter(|part| part.parent.as_ref() == Some(&task.id) && is_part(part)) {
+            section.part(&entry(told, part));
+        }
+    }
+    section.end().unwrap_or_default()
+}
+
+/// A task with its status and what that rests on.
+fn entry<'a>(told: &Told<'a>, task: &'a Task) -> String {
+    let title = plain(&task.title, 200);
+    let id = code(task.id.as_str(), 20);
+    let status = told.status(task);
+    let (parts, done) = told.parts(task);
+    let ground = match (ground(told, task, status), parts) {
+        (ground, 0) => ground,
+        (None, parts) => Some(format!("{done} of {} done", counted(parts, "part"))),
+        (Some(ground), parts) => Some(format!(
+            "{ground}, {done} of {} done",
+            counted(parts, "part")
+        )),
     };
-    match (claim.commits.as_slice(), status) {
-        ([], TaskStatus::Done) => format!("word of the {}, no commit, {head}", claim.by.name()),
-        ([], _) => format!("word of the {}, {head}", claim.by.name()),
-        (commits, _) => {
+    let ground = ground
+        .map(|ground| format!(", {ground}"))
+        .unwrap_or_default();
+    format!("{title}: {}{ground} ({id})", status.name())
+}
+
+fn ground<'a>(told: &Told<'a>, task: &'a Task, status: TaskStatus) -> Option<String> {
+    let Some(claim) = told.ground(task) else {
+        return done_elsewhere(task, told.view.here)
+            .filter(|_| status != TaskStatus::Done)
+            .map(|branch| format!("done on {}", code(branch, 80)));
+    };
+    let word = match claim.commits.as_slice() {
+        [] => format!("the {}'s word", claim.by.name()),
+        commits => {
             let ids: Vec<String> = commits
                 .iter()
                 .take(5)
                 .map(|commit| code(commit.short(), 10))
                 .collect();
-            format!("commit {}, {head}", ids.join(", "))
+            format!("commit {}", ids.join(", "))
         }
-    }
+    };
+    let waits = status == TaskStatus::Done && claim.commits.is_empty();
+    Some(format!(
+        "{word}{}",
+        if waits { ", not committed" } else { "" }
+    ))
 }
 
-fn open_ends(view: View<'_>, session: &Session, tasks: &[&Task]) -> String {
+fn open_ends(told: &Told<'_>) -> String {
     let mut section = Section::new("Open ends", room::OPEN_ENDS);
-    for (command, exit, turn) in last_tests(session) {
-        if exit != 0 {
-            section.entry(&format!(
-                "Tests fail ({} exited {exit}, turn {turn})",
-                code(command, 160)
-            ));
-        }
-    }
-    for (turn, record) in unfinished(session) {
-        let asked = plain(&request(record, 120), 160);
-        section.entry(&format!("{asked} (turn {turn} {})", outcome(record.status)));
-    }
-    for file in session.snapshot.iter().flat_map(|snapshot| &snapshot.dirty) {
+    for (turn, test) in told.failing_tests() {
         section.entry(&format!(
-            "{} is not committed (git, end of the last turn)",
-            code(&file.path, 200)
+            "Tests fail: {} exited {} (turn {turn})",
+            code(test.command, 160),
+            test.exit_code
         ));
     }
-    for task in tasks.iter().filter(|task| !history::is_goal(task)) {
-        let status = status_at(task, view.here);
-        if status.is_open() {
-            section.entry(&format!(
-                "{} (task {}, {})",
-                plain(&task.title, 200),
-                code(task.id.as_str(), 20),
-                status.name()
-            ));
-        }
+    for (turn, record) in told.unfinished() {
+        let outcome = ended(record);
+        section.entry(&match last_error(record) {
+            Some(error) => format!("Turn {turn} {outcome}: {}", plain(error, 300)),
+            None => format!("Turn {turn} {outcome}"),
+        });
     }
-    section.end()
+    let dirty = told.uncommitted();
+    if !dirty.is_empty() {
+        let shown: Vec<String> = dirty.iter().take(10).map(|path| code(path, 200)).collect();
+        let more = match dirty.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        section.entry(&format!("Not committed: {}{more}", shown.join(", ")));
+    }
+    for task in told.blocked() {
+        let reason = told
+            .ground(task)
+            .and_then(|claim| claim.reason.as_deref())
+            .map(|reason| format!(": {}", plain(&one_line(reason, 300), 400)));
+        section.entry(&format!(
+            "Blocked: {} ({}){}",
+            plain(&task.title, 200),
+            code(task.id.as_str(), 20),
+            reason.unwrap_or_default()
+        ));
+    }
+    let none = || "\n## Open ends\n\nNone were seen.\n".to_owned();
+    section.end().unwrap_or_else(none)
+}
+
+fn next(told: &Told<'_>) -> String {
+    let mut section = Section::new("Next", room::NEXT);
+    for task in told.next() {
+        section.entry(&format!(
+            "{} ({}, {})",
+            plain(&task.title, 200),
+            code(task.id.as_str(), 20),
+            told.status(task).name()
+        ));
+    }
+    section.end().unwrap_or_default()
 }

@@ -26,6 +26,8 @@ mod markdown;
 
 mod plan_walk;
 
+mod told;
+
 use orch_core::agent::Agent;
 
 /// Every agent, in the order in which they are to be asked: the summariser looks at what the backlog-keeper changed.

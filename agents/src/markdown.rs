@@ -42,6 +42,7 @@ pub(crate) struct Section {
     text: String,
     room: usize,
     left_out: usize,
+    is_empty: bool,
 }
 
 impl Section {
@@ -51,6 +52,7 @@ impl Section {
             text: format!("\n## {title}\n\n"),
             room,
             left_out: 0,
+            is_empty: true,
         }
     }
 
@@ -64,19 +66,31 @@ impl Section {
         self.text.push_str("- ");
         self.text.push_str(text);
         self.text.push('\n');
+        self.is_empty = false;
     }
 
-    /// Ends it; an empty section says so.
-    pub(crate) fn end(mut self) -> String {
+    /// Adds a part of the entry before it.
+    pub(crate) fn part(&mut self, text: &str) {
+        if text.len() + 5 > self.room {
+            self.left_out += 1;
+            return;
+        }
+        self.room -= text.len() + 5;
+        self.text.push_str("  - ");
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    /// Ends it; none when nothing was there to be said.
+    pub(crate) fn end(mut self) -> Option<String> {
         if self.left_out > 0 {
             self.text.push_str(&format!(
                 "- … and {} more, left out for length\n",
                 self.left_out
             ));
-        } else if self.text.ends_with("\n\n") {
-            self.text.push_str("Nothing.\n");
+            self.is_empty = false;
         }
-        self.text
+        (!self.is_empty).then_some(self.text)
     }
 }
 

@@ -8,6 +8,8 @@ use orch_protocol::task::{Actor, EvidenceKind, Task};
 use orch_protocol::text::{bounded, one_line};
 use orch_protocol::turn::{CommandKind, TurnEvent, TurnRecord, TurnStatus};
 
+use crate::interval::succeeded;
+use crate::told::Told;
 use crate::words::normalised;
 use crate::{digest, history, journal};
 
@@ -67,8 +69,9 @@ fn session_opinion(view: View<'_>, session: &Session) -> Option<Opinion> {
     if session.turns.is_empty() {
         return None;
     }
-    let made = digest::of(view, session);
-    let journal = journal::of(view, session, &made);
+    let told = Told::new(view, session);
+    let made = digest::of(&told);
+    let journal = journal::of(&told);
     let same_text = session
         .journal
         .as_ref()
@@ -86,13 +89,50 @@ fn session_opinion(view: View<'_>, session: &Session) -> Option<Opinion> {
     })
 }
 
-/// The last result of each test command of a turn, in the order of their last runs.
-pub(crate) fn tests(record: &TurnRecord) -> Vec<(&str, i32)> {
-    let mut tests: Vec<(&str, i32)> = Vec::new();
-    for (command, kind, code) in commands(record) {
-        if let (CommandKind::Test, Some(code)) = (kind, code) {
-            tests.retain(|(known, _)| *known != command);
-            tests.push((command, code));
+/// The last run of a test command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Test<'a> {
+    pub(crate) command: &'a str,
+    pub(crate) exit_code: i32,
+    /// The tests passed; none when the exit code doesn't say.
+    pub(crate) passed: Option<bool>,
+}
+
+impl Test<'_> {
+    /// What became of the tests, in words.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self.passed {
+            Some(true) => "passed",
+            Some(false) => "failed",
+            None => "ran, its exit code doesn't tell whether the tests passed",
+        }
+    }
+}
+
+/// The last run of each test command of a turn, in the order of their last runs.
+pub(crate) fn tests(record: &TurnRecord) -> Vec<Test<'_>> {
+    let mut tests: Vec<Test<'_>> = Vec::new();
+    for event in &record.events {
+        match event {
+            TurnEvent::Command {
+                command,
+                kind: CommandKind::Test,
+                exit_code: Some(exit_code),
+                vouches,
+                ..
+            } => {
+                tests.retain(|known| known.command != command);
+                tests.push(Test {
+                    command,
+                    exit_code: *exit_code,
+                    passed: succeeded(*exit_code, *vouches),
+                });
+            }
+            TurnEvent::Command { .. }
+            | TurnEvent::File { .. }
+            | TurnEvent::Plan { .. }
+            | TurnEvent::Message { .. }
+            | TurnEvent::Error { .. } => {}
         }
     }
     tests
@@ -116,14 +156,10 @@ pub(crate) fn files(record: &TurnRecord) -> Vec<&str> {
     files
 }
 
-fn commands(record: &TurnRecord) -> impl Iterator<Item = (&str, CommandKind, Option<i32>)> {
+/// Exit codes of a turn's commands; none for one that didn't end.
+fn exit_codes(record: &TurnRecord) -> impl Iterator<Item = Option<i32>> {
     record.events.iter().filter_map(|event| match event {
-        TurnEvent::Command {
-            command,
-            kind,
-            exit_code,
-            ..
-        } => Some((command.as_str(), *kind, *exit_code)),
+        TurnEvent::Command { exit_code, .. } => Some(*exit_code),
         TurnEvent::Plan { .. }
         | TurnEvent::File { .. }
         | TurnEvent::Message { .. }
@@ -152,28 +188,12 @@ pub(crate) fn outcome(status: TurnStatus) -> &'static str {
 
 fn turn_summary(view: View<'_>, record: &TurnRecord) -> TurnSummary {
     let mut parts = Vec::new();
-    let ran = commands(record).count();
-    let failed = commands(record)
-        .filter(|(_, _, code)| code.is_some_and(|code| code != 0))
-        .count();
-    if ran > 0 {
-        let failed = if failed > 0 {
-            format!(" ({failed} failed)")
-        } else {
-            String::new()
-        };
-        parts.push(format!("{}{failed}", counted(ran, "command")));
-    }
+    parts.extend(commands_in_words(record));
+    let tests = tests(record);
     parts.extend(
-        tests(record)
-            .into_iter()
-            .rev()
-            .take(3)
-            .rev()
-            .map(|(command, code)| {
-                let word = if code == 0 { "passed" } else { "failed" };
-                format!("`{}` {word}", one_line(command, 60))
-            }),
+        tests[tests.len().saturating_sub(3)..]
+            .iter()
+            .map(|test| format!("`{}` {}", one_line(test.command, 60), test.outcome())),
     );
     let files = files(record);
     if !files.is_empty() {
@@ -209,11 +229,24 @@ fn turn_summary(view: View<'_>, record: &TurnRecord) -> TurnSummary {
     }
 }
 
-fn counted(n: usize, what: &str) -> String {
+/// `4 commands (2 failed)`; none when none ran.
+pub(crate) fn commands_in_words(record: &TurnRecord) -> Option<String> {
+    let ran = exit_codes(record).count();
+    let failed = exit_codes(record)
+        .filter(|code| code.is_some_and(|code| code != 0))
+        .count();
+    match (ran, failed) {
+        (0, _) => None,
+        (ran, 0) => Some(counted(ran, "command")),
+        (ran, failed) => Some(format!("{} ({failed} failed)", counted(ran, "command"))),
+    }
+}
+
+pub(crate) fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-fn listed(items: impl Iterator<Item = String>, total: usize, max: usize) -> String {
+pub(crate) fn listed(items: impl Iterator<Item = String>, total: usize, max: usize) -> String {
     let shown: Vec<String> = items.take(max).collect();
     let rest = total.saturating_sub(shown.len());
     if rest > 0 {

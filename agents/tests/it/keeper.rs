@@ -130,6 +130,11 @@ fn confidence_follows_what_was_seen() {
     check(vec![tested(0)], Confidence::High);
     check(vec![tested(0), tested(1)], Confidence::Low);
     check(vec![tested(1), tested(0)], Confidence::High);
+    check(vec![tested_unheard(0)], Confidence::Medium);
+    check(vec![tested_unheard(1)], Confidence::Low);
+    check(vec![tested(1), tested_unheard(0)], Confidence::Low);
+    check(vec![tested(0), tested_unheard(0)], Confidence::High);
+    check(vec![patched("a.rs"), tested_unheard(0)], Confidence::High);
     check(vec![patched("a.rs"), tested(101)], Confidence::Low);
     check(vec![patched("a.rs")], Confidence::High);
     check(vec![ran("ls", CommandKind::Other, 0)], Confidence::High);

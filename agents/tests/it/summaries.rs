@@ -39,6 +39,56 @@ fn a_turn_is_summed_up_from_what_was_seen() {
 }
 
 #[test]
+fn tests_whose_result_nobody_saw_have_not_passed() {
+    check(
+        vec![tested_unheard(0)],
+        0,
+        "Asked: Make the importer faster. Turn completed: 1 command, `cargo test | tail` ran, its exit code doesn't tell \
+         whether the tests passed.",
+    );
+    check(
+        vec![tested_unheard(1)],
+        0,
+        "Asked: Make the importer faster. Turn completed: 1 command (1 failed), `cargo test | tail` failed.",
+    );
+    let mut world = World::new();
+    world.turn(vec![tested_unheard(0)], vec![], &[]);
+    let (digest, journal) = world.end().unwrap();
+    assert!(
+        !journal.contains("passed") || journal.contains("doesn't tell whether the tests passed")
+    );
+    assert!(!journal.contains("Tests fail"));
+    assert_eq!(digest.open_ends, [""; 0]);
+}
+
+#[test]
+fn a_goal_is_what_its_parts_are() {
+    let mut world = World::new();
+    world.turn(
+        vec![
+            plan(&["> Cache icons"]),
+            committed(),
+            plan(&["x Cache icons"]),
+        ],
+        vec![commit(1, 110, &["icons.rs"])],
+        &[],
+    );
+    let (digest, journal) = world.end().unwrap();
+    assert!(journal.contains("- Make the importer faster and test it: done, 1 of 1 part done ("));
+    assert!(journal.contains("\n## Open ends\n\nNone were seen.\n"));
+    assert!(!journal.contains("## Next"), "{journal}");
+    assert_eq!(
+        digest.changes,
+        [
+            "Make the importer faster and test it (all parts done)",
+            "Cache icons (done, commit 0000000000)",
+            "icons.rs changed in commit 0000000000",
+        ]
+    );
+    assert_eq!(digest.next_actions, [""; 0]);
+}
+
+#[test]
 fn a_session_is_summed_up_with_evidence() {
     let mut world = World::new();
     world.turn(
@@ -62,43 +112,43 @@ fn a_session_is_summed_up_with_evidence() {
     assert_eq!(
         journal,
         format!(
-            "# 2027-01-15 · main · session-t1
+            "# Session of 2027-01-15 on `main`
+
+08:00 to 08:04 UTC, 2 turns · as seen from `0000000000` · `session-t1`
 
 ## Goal
 
-- Make the importer faster (request, turn 1)
+Make the importer faster and test it
 
 ## What happened
 
-- Make the importer faster — 2 commands, \\`cargo test\\` passed, 1 file changed (icons.rs), committed 0000000000 Commit 2748. (turn 1, completed)
-- \\# go on\\[31m — 1 command (1 failed), \\`cargo test\\` failed, 1 file changed (fonts\\`.rs). (turn 2, interrupted)
-
-## Changes
-
-- `icons.rs` (patch, turn 1)
-- ``fonts`.rs`` (patch, turn 2)
-- Tests failed (`cargo test` exited 101, turn 2)
+- Turn 1 completed: 2 commands, 1 patched file, 1 commit, `cargo test` passed
+- Turn 2 “\\# go on\\[31m” was interrupted: 1 command (1 failed), 1 patched file, `cargo test` failed
 
 ## Commits
 
-- Commit 2748 (commit `0000000000000000000000000000000000000abc`, turn 1)
+- `0000000000` Commit 2748 (turn 1)
+
+## Changes
+
+- `icons.rs` (patched in turn 1, commit `0000000000`)
+- ``fonts`.rs`` (patched in turn 2, not committed)
 
 ## Tasks
 
-- `{goal}` Make the importer faster and test it: pending (no claim holds, as seen from `0000000000`)
-- `{done}` Cache icons: done (commit `0000000000`, as seen from `0000000000`)
-- `{open}` Trim \\<fonts\\>: active (word of the main agent, as seen from `0000000000`)
+- Make the importer faster and test it: active, 1 of 2 parts done (`{goal}`)
+  - Cache icons: done, commit `0000000000` (`{done}`)
+  - Trim \\<fonts\\>: active, the main agent's word (`{open}`)
 
 ## Open ends
 
-- Tests fail (`cargo test` exited 101, turn 2)
-- \\# go on\\[31m (turn 2 interrupted)
-- ``fonts`.rs`` is not committed (git, end of the last turn)
-- Trim \\<fonts\\> (task `{open}`, active)
+- Tests fail: `cargo test` exited 101 (turn 2)
+- Turn 2 was interrupted
+- Not committed: ``fonts`.rs``
 
 ## Next
 
-- Trim \\<fonts\\> (task `{open}`, active)
+- Trim \\<fonts\\> (`{open}`, active)
 ",
             goal = orch_protocol::ids::TaskId::from_seed(&["goal", "t1"]),
         )
@@ -108,7 +158,14 @@ fn a_session_is_summed_up_with_evidence() {
         digest.next_actions,
         [format!("[{open}] Trim <fonts> (active)")]
     );
-    assert_eq!(digest.open_ends.len(), 4);
+    assert_eq!(
+        digest.open_ends,
+        [
+            "`cargo test` exited 101 in turn 2",
+            "turn 2 interrupted: # go on[31m",
+            "not committed: fonts`.rs",
+        ]
+    );
     assert_eq!(digest.changes[0], "Cache icons (done, commit 0000000000)");
     // Written once, it isn't written again.
     world.fact(orch_protocol::fact::Event::SessionDigested {
@@ -140,5 +197,5 @@ fn a_journal_is_bounded_and_says_so() {
     );
     assert!(journal.contains("earlier turns, left out for length"));
     assert!(journal.contains("more, left out for length"));
-    assert!(journal.contains("(turn 150, completed)"));
+    assert!(journal.contains("- Turn 150 “"));
 }

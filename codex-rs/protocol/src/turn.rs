@@ -96,6 +96,9 @@ pub enum TurnEvent {
         kind: CommandKind,
         /// Its exit code; none when it was still running, was refused or was killed.
         exit_code: Option<i32>,
+        /// Exit code 0 of this command means that what it did succeeded. It doesn't of `cargo test | tail`.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        vouches: bool,
     },
     /// A file was changed by a patch.
     File {
@@ -167,6 +170,14 @@ pub struct TurnRecord {
     /// Commits that came to be reachable from HEAD during the turn, oldest first; added by the git observer, never from text.
     #[serde(default)]
     pub commits: Vec<CommitSummary>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(yes: &bool) -> bool {
+    *yes
 }
 
 fn is_zero(n: &u64) -> bool {

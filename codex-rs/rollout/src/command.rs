@@ -16,33 +16,81 @@ pub fn command_kind(command: &str) -> CommandKind {
     }
 }
 
-/// Tells whether exit code 0 of `command` means that the tests it runs passed. It doesn't for `cargo test | tail`,
-/// `cargo test; echo done`, `cargo test || true` or `cargo test &`.
+/// Tells whether exit code 0 of `command` means that what it did succeeded: the tests it runs and the commits it makes, or
+/// else everything in it that does more than move about and look. It doesn't for `cargo test | tail`, `make; echo done`,
+/// `cargo test || true` or `cargo test &`.
 pub fn exit_code_vouches(command: &str) -> bool {
-    let found = simple_commands(command);
+    line_vouches(command, 0)
+}
+
+fn line_vouches(line: &str, depth: usize) -> bool {
+    let found = simple_commands(line);
     let stops_at_failure = found.iter().any(|simple| sets(simple, "-e"));
     let pipes_fail = found.iter().any(|simple| sets(simple, "pipefail"));
-    let mut tests = 0;
-    let mut heard = true;
-    for (at, simple) in found.iter().enumerate() {
-        if !words_purposes(&simple.words, 0).test {
-            continue;
+    let has_purpose = |simple: &Simple| {
+        let Purposes { test, commit } = words_purposes(&simple.words, depth);
+        test || commit
+    };
+    let any_purpose = found.iter().any(has_purpose);
+    let counts = |simple: &Simple| {
+        if any_purpose {
+            has_purpose(simple)
+        } else {
+            !only_looks(&simple.words)
         }
-        tests += 1;
-        heard &= !simple.substituted
-            && nested_script(&simple.words).is_none_or(exit_code_vouches)
-            && found
-                .iter()
-                .enumerate()
-                .skip(at)
-                .all(|(later, simple)| match simple.then {
-                    Then::Succeeded => true,
-                    Then::Pipe => pipes_fail,
-                    Then::Anyway => stops_at_failure || later + 1 == found.len(),
-                    Then::Failed | Then::Background => false,
-                });
+    };
+    let is_heard = |at: usize, simple: &Simple| {
+        let inside = nested_script(&simple.words);
+        !simple.substituted
+            && inside.is_none_or(|script| depth < MAX_DEPTH && line_vouches(script, depth + 1))
+            && (at..found.len()).all(|later| match found[later].then {
+                Then::Succeeded => true,
+                Then::Pipe => pipes_fail,
+                Then::Anyway => stops_at_failure || later + 1 == found.len(),
+                Then::Failed | Then::Background => false,
+            })
+    };
+    !found.is_empty()
+        && found
+            .iter()
+            .enumerate()
+            .filter(|(_, simple)| counts(simple))
+            .all(|(at, simple)| is_heard(at, simple))
+}
+
+/// It moves about, looks or prints: nobody asks whether that succeeded.
+fn only_looks(words: &[String]) -> bool {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let Some((program, args)) = unwrapped(&words).split_first() else {
+        return true;
+    };
+    match program_name(program) {
+        "cd" | "pushd" | "popd" | "pwd" | "echo" | "printf" | "export" | "unset" | "set"
+        | "shopt" | "source" | "." | ":" | "true" | "sleep" | "date" | "clear" | "umask"
+        | "ulimit" | "fi" | "done" | "esac" | "}" => true,
+        "cat" | "ls" | "rg" | "grep" | "find" | "fd" | "tree" | "head" | "tail" | "less" | "wc"
+        | "sort" | "uniq" | "cut" | "tr" | "nl" | "awk" | "jq" | "stat" | "file" | "which" => true,
+        "sed" => !args
+            .iter()
+            .any(|arg| arg.starts_with("-i") || arg.starts_with("--in-place")),
+        "git" => {
+            let sub = positional(args, &["-C", "-c"]).next();
+            matches!(
+                sub,
+                Some(
+                    "log"
+                        | "show"
+                        | "diff"
+                        | "status"
+                        | "grep"
+                        | "blame"
+                        | "ls-files"
+                        | "rev-parse"
+                )
+            )
+        }
+        _ => false,
     }
-    tests > 0 && heard
 }
 
 /// What a command does, both at once.

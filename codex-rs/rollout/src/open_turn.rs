@@ -10,6 +10,7 @@ use orch_protocol::turn::{
 };
 
 use crate::call::kept;
+use crate::command::exit_code_vouches;
 use crate::output::{self, Outcome};
 
 /// Where a message was read. Some versions write one message in several forms: the first form seen in a turn counts.
@@ -192,6 +193,7 @@ impl OpenTurn {
             command: kept(command, TurnRecord::MAX_COMMAND),
             kind,
             exit_code: None,
+            vouches: exit_code_vouches(command),
         });
         if let Some(events) = self.calls.get_mut(call) {
             events.commands.push(event);

@@ -1,7 +1,7 @@
 //! The brief: what the model is told at the start of a run of what is known. Bounded, escaped, and split as the
 //! engine demands (a piece is cut in its middle beyond 4,000 characters; `</key>` inside one is not escaped for us).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orch_protocol::ids::{RunId, TaskId};
 use orch_protocol::task::{Task, TaskStatus};
@@ -104,11 +104,11 @@ pub fn brief(
     }
     let statuses = Statuses::judge(&state.tasks, here);
     let of = |wanted: TaskStatus| -> Vec<&Task> {
-        let parents = parts_left(&state.tasks);
+        let parents = parents(&state.tasks);
         state
             .tasks
             .values()
-            .filter(|task| statuses.of(&task.id) == wanted && !parents.contains_key(&task.id))
+            .filter(|task| statuses.of(&task.id) == wanted && !parents.contains(&task.id))
             .collect()
     };
     page.tasks("Active tasks", &of(TaskStatus::Active), limits.tasks);
@@ -123,10 +123,11 @@ pub fn brief(
         for change in digest.changes.iter().take(8) {
             page.line(&format!("- {}", one_line(change, 300)));
         }
-        // What was open when the session ended may have been done since, or come in by a merge.
-        let open_ends = digest.open_ends.iter();
-        let still = |end: &&String| names(end).is_none_or(|id| statuses.of(&id).is_open());
-        for open in open_ends.filter(still).take(5) {
+        // An open task may have been done since, or come in by a merge; one that is still open may stand above already.
+        let told = page.tasks.clone();
+        let is_news = |id: &TaskId| statuses.of(id).is_open() && !told.contains(id);
+        let news = |end: &&String| names(end).is_none_or(|id| is_news(&id));
+        for open in digest.open_ends.iter().filter(news).take(5) {
             page.line(&format!("- open: {}", one_line(open, 300)));
         }
     }
@@ -147,12 +148,11 @@ fn names(end: &str) -> Option<TaskId> {
     TaskId::parse(id)
 }
 
-fn parts_left(tasks: &BTreeMap<TaskId, Task>) -> BTreeMap<&TaskId, usize> {
-    let mut parts = BTreeMap::new();
-    for parent in tasks.values().filter_map(|task| task.parent.as_ref()) {
-        *parts.entry(parent).or_default() += 1;
-    }
-    parts
+fn parents(tasks: &BTreeMap<TaskId, Task>) -> BTreeSet<&TaskId> {
+    tasks
+        .values()
+        .filter_map(|task| task.parent.as_ref())
+        .collect()
 }
 
 struct Page {

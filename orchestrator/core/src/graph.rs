@@ -112,6 +112,9 @@ pub fn cycle_closed_by(
     if task == need {
         return Some(vec![task.clone(), task.clone()]);
     }
+    if tasks.get(need).is_none_or(|need| need.needs.is_empty()) {
+        return None;
+    }
     let graph = needs(tasks);
     if !graph.contains_node(need) || !has_path_connecting(&graph, need, task, None) {
         return None;

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use orch_protocol::fact::{Event, Fact};
-use orch_protocol::ids::{LogId, SessionId, TaskId};
+use orch_protocol::ids::{LogId, ProposalId, SessionId, TaskId};
 use orch_protocol::project::{BranchContext, Project};
-use orch_protocol::proposal::{Change, TaskEdit};
+use orch_protocol::proposal::{Change, Confidence, Proposal, TaskEdit};
 use orch_protocol::session::{Session, SessionTurn};
 use orch_protocol::task::{Evidence, EvidenceKind, Task};
+use orch_protocol::text::bounded;
+
+use crate::graph::cycle_closed_by;
 
 /// Everything that is known, as plain data. Sessions and journal entries are there as far as they were loaded.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -139,7 +142,7 @@ impl State {
                     session.journal = Some(journal.clone());
                 }
             }
-            Event::Changed { change, .. } => self.change_backlog(change),
+            Event::Changed { change, reason } => self.change_backlog(fact, change, reason),
             Event::Proposed { proposal } => {
                 self.project
                     .proposals
@@ -166,18 +169,71 @@ impl State {
         }
     }
 
-    fn change_backlog(&mut self, change: &Change) {
-        if let Change::AddTask { task } = change {
-            self.tasks
-                .entry(task.id.clone())
-                .or_insert_with(|| (**task).clone());
+    fn change_backlog(&mut self, fact: &Fact, change: &Change, reason: &str) {
+        match change {
+            Change::AddTask { task } if !self.tasks.contains_key(&task.id) => {
+                let alone = Task {
+                    needs: Vec::new(),
+                    ..(**task).clone()
+                };
+                self.tasks.insert(task.id.clone(), alone);
+                for need in &task.needs {
+                    self.add_need(fact, &task.id, need, reason);
+                }
+            }
+            Change::AddTask { .. } => {}
+            Change::AddNeed { task, need } => self.add_need(fact, task, need, reason),
+            change => self.change_task(change),
+        }
+    }
+
+    /// Adds an edge. Two processes may each have added one that was fine by itself: the edge that would close a cycle, in
+    /// the order in which facts are applied, is left out and waits for review.
+    fn add_need(&mut self, fact: &Fact, task: &TaskId, need: &TaskId, reason: &str) {
+        if !self.tasks.contains_key(task) {
             return;
         }
+        let id = ProposalId::from_seed(&["cycle", task.as_str(), need.as_str()]);
+        match cycle_closed_by(&self.tasks, task, need) {
+            None => {
+                self.project.proposals.remove(&id);
+                if let Some(task) = self.tasks.get_mut(task)
+                    && let Err(at) = task.needs.binary_search(need)
+                {
+                    task.needs.insert(at, need.clone());
+                }
+            }
+            Some(cycle) => {
+                let cycle: Vec<&str> = cycle.iter().map(TaskId::as_str).collect();
+                let proposal = Proposal {
+                    id: id.clone(),
+                    by: fact.by,
+                    at: fact.at,
+                    change: Change::AddNeed {
+                        task: task.clone(),
+                        need: need.clone(),
+                    },
+                    reason: bounded(
+                        &format!(
+                            "left out, for it would close a cycle: {} ({reason})",
+                            cycle.join(" → ")
+                        ),
+                        Task::MAX_TEXT,
+                    ),
+                    confidence: Confidence::Low,
+                    evidence: Vec::new(),
+                };
+                self.project.proposals.insert(id, proposal);
+            }
+        }
+    }
+
+    fn change_task(&mut self, change: &Change) {
         let Some(task) = self.tasks.get_mut(change.task()) else {
             return;
         };
         match change {
-            Change::AddTask { .. } => {}
+            Change::AddTask { .. } | Change::AddNeed { .. } => {}
             Change::Claim { claim, .. } => {
                 if !task.claims.iter().any(|known| known.id == claim.id) {
                     task.claims.push(claim.clone());
@@ -197,11 +253,6 @@ impl State {
                 }
             }
             Change::EditTask { edit, .. } => edit_task(task, edit),
-            Change::AddNeed { need, .. } => {
-                if let Err(at) = task.needs.binary_search(need) {
-                    task.needs.insert(at, need.clone());
-                }
-            }
             Change::RemoveNeed { need, .. } => task.needs.retain(|known| known != need),
         }
     }

@@ -152,7 +152,7 @@ fn commands_are_told_by_the_programs_they_run() {
 }
 
 #[test]
-fn an_exit_code_vouches_only_for_tests_it_is_the_code_of() {
+fn an_exit_code_vouches_only_for_what_it_is_the_code_of() {
     for command in [
         "cargo test",
         "cd x; cargo test",
@@ -162,11 +162,29 @@ fn an_exit_code_vouches_only_for_tests_it_is_the_code_of() {
         "set -eu; cargo test; echo done",
         "bash -lc 'cargo test && npm test'",
         "cargo test\n",
+        "ls",
+        "cd x; make -j2 && echo built",
+        "make 2>&1 > log",
+        "rg -n foo src | head -50; sed -n 1,20p a.rs",
+        "git -C x log | head",
+        "echo a; git commit -m x",
+        "cargo build && git commit -qm x && git rev-parse HEAD",
+        "cat <<'EOF' > f\ncargo test | tail\nEOF",
     ] {
         assert!(exit_code_vouches(command), "{command}");
     }
     for command in [
-        "ls",
+        "",
+        "make | tail",
+        "make; echo done",
+        "make; ls",
+        "make || true",
+        "sed -i s/a/b/ f | cat",
+        "git push | tail",
+        "make &",
+        "bash -c 'make; true'",
+        "git commit -m x; git status",
+        "cargo test | tail; git commit -m x",
         "cargo test | tail -5",
         "cargo test; echo done",
         "cargo test || true",

@@ -165,6 +165,25 @@ fn a_turn_is_bounded_and_keeps_plans_and_commits() {
 }
 
 #[test]
+fn what_is_cut_off_a_command_still_counts() {
+    let long = "x".repeat(TurnRecord::MAX_COMMAND);
+    let lines = Lines::new()
+        .started(TURN)
+        .user("go")
+        .exec("a", &format!("A={long} cargo test; echo done"))
+        .exec("b", &format!("A={long} cargo test"));
+    let vouches: Vec<bool> = lines.read().turns[0]
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            TurnEvent::Command { vouches, .. } => Some(*vouches),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(vouches, [false, true]);
+}
+
+#[test]
 fn a_rollout_without_a_first_line_still_has_turns() {
     let lines = sample();
     let rollout = read(lines.lines[1..].join("\n").as_bytes());

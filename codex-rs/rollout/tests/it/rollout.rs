@@ -187,8 +187,12 @@ pub fn shown(turn: &TurnRecord) -> Vec<String> {
                 command,
                 kind,
                 exit_code,
+                vouches,
                 ..
-            } => format!("{kind:?} `{command}` {exit_code:?}"),
+            } => {
+                let says_nothing = if *vouches { "" } else { " (says nothing)" };
+                format!("{kind:?} `{command}` {exit_code:?}{says_nothing}")
+            }
             TurnEvent::File {
                 path, change, ok, ..
             } => format!("{change:?} {path} {ok}"),
