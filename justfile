@@ -14,7 +14,7 @@ bench:
 
 # Licences, bans and sources of what we depend on (needs cargo-deny).
 deny:
-    cargo deny --offline check licenses bans sources
+    cargo deny check licenses bans sources
 
 # Fuzz targets, each for a minute (needs the nightly toolchain and cargo-fuzz).
 fuzz:

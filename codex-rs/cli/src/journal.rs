@@ -43,7 +43,6 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
     };
     let mut project = Project::here()?;
     let seen = project.see().await?;
-    project.store_fold().await?;
     let mut names: Vec<&String> = seen.state.journal.keys().collect();
     names.sort_by_key(|name| std::cmp::Reverse(sort_key(name)));
     match args.command {
@@ -58,7 +57,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
             for name in names {
                 let goal = project
                     .store
-                    .journal(name)?
+                    .journal(&seen.state, name)?
                     .and_then(|text| goal(&text))
                     .unwrap_or_default();
                 out::line(format!("{name}  {goal}").trim_end())?;
@@ -71,8 +70,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
                     "run codex-orch exec",
                 ));
             };
-            let known = seen.state.journal.contains_key(&name);
-            let Some(text) = project.store.journal(&name)?.filter(|_| known) else {
+            let Some(text) = project.store.journal(&seen.state, &name)? else {
                 let name = one_line(&name, 60);
                 return Err(Trouble::usage(
                     format!("there is no entry {name:?}"),
@@ -87,6 +85,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
             }
         }
     }
+    project.finish().await?;
     Ok(0)
 }
 

@@ -10,7 +10,7 @@ use orch_protocol::git::GitSnapshot;
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
 use orch_runtime::place::{Aside, Place};
-use orch_runtime::ports::{Clock, Engine, StateStore, SystemClock};
+use orch_runtime::ports::{Clock, Engine, SystemClock};
 use orch_runtime::store::{BareStore, checkout, log};
 use orch_runtime::upstream::RolloutsOnly;
 
@@ -90,10 +90,10 @@ impl Project {
         })
     }
 
-    /// Folds what dead processes have left, so that the store's files are what [`Project::see`] has seen.
-    pub(crate) async fn store_fold(&mut self) -> Result<(), Trouble> {
-        if self.place.store.exists() {
-            Ok(self.store.fold().await?)
+    /// Ends a command that only reads: all there is to do is what recovering a dead run has written.
+    pub(crate) async fn finish(self) -> Result<(), Trouble> {
+        if self.store.has_written() {
+            self.close().await
         } else {
             Ok(())
         }

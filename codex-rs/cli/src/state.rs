@@ -40,12 +40,12 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
     };
     let mut project = Project::here()?;
     let seen = project.see().await?;
-    project.store_fold().await?;
     if json {
         as_json(&project, &seen)?
     } else {
         as_text(&project, &seen)?
     }
+    project.finish().await?;
     Ok(0)
 }
 

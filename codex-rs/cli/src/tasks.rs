@@ -128,6 +128,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
             list(&seen, json, |task, statuses| {
                 all || statuses.of(&task.id).is_open()
             })?;
+            project.finish().await?;
         }
         Command::Ready { json } => {
             let seen = project.see().await?;
@@ -137,8 +138,12 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
                 .map(|task| task.id.clone())
                 .collect();
             list(&seen, json, |task, _| wanted.contains(&task.id))?;
+            project.finish().await?;
         }
-        Command::Show { task, json } => show(&project.see().await?, &task, json)?,
+        Command::Show { task, json } => {
+            show(&project.see().await?, &task, json)?;
+            project.finish().await?;
+        }
         Command::Add(add) => {
             let json = add.json;
             let new = NewTask {

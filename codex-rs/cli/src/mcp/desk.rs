@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::journal::sort_key;
 use crate::session::{Project, working_directory};
 use crate::tasks::order;
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, chain};
 
 /// How many answers are remembered.
 const REMEMBERED: usize = 256;
@@ -104,12 +104,9 @@ impl Desk {
     pub(super) async fn fold(&mut self) {
         self.is_unfolded = false;
         if let Some(project) = &mut self.project
-            && let Err(trouble) = project.store_fold().await
+            && let Err(error) = project.store.fold().await
         {
-            tracing::warn!(
-                error = trouble.line(),
-                "what was recorded is not folded yet"
-            );
+            tracing::warn!(error = chain(&error), "what was recorded is not folded yet");
         }
     }
 
@@ -238,11 +235,7 @@ impl Desk {
         names.sort_by_key(|name| std::cmp::Reverse(sort_key(name)));
         let mut found = Vec::new();
         for name in names {
-            // An entry that isn't folded yet has its text in the state; all others have theirs in the store.
-            let text = match state.journal.get(name) {
-                Some(Some(text)) => Some(text.clone()),
-                Some(None) | None => project.store.journal(name)?,
-            };
+            let text = project.store.journal(&state, name)?;
             if let Some(lines) = text.and_then(|text| excerpt(&text, &words)) {
                 let name = one_line(name, 120);
                 found.push((json!({"name": name, "lines": lines}), name));

@@ -1,5 +1,5 @@
 //! The crate from outside: fake layouts and scripts for what must fail, the real engine for what must work.
-//! `CODEX_ORCH_ENGINE` names the real binary; without it the tests that need it fail and say so.
+//! `CODEX_ORCH_ENGINE` names the real binary; without it the pinned one is installed below the target folder.
 #![cfg(target_os = "linux")]
 // Clippy takes only the #[test] functions themselves for tests, not what they call.
 #![allow(

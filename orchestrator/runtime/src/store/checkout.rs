@@ -4,6 +4,7 @@
 //! aside under another name before ours takes its place: nothing of a person's is written over.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,7 @@ struct Manifest {
 }
 
 const MANIFEST: &str = ".checkout.json";
+const LOCK: &str = ".lock";
 
 /// Brings `root` up to date. Returns the names under which changed files were kept.
 pub fn refresh(
@@ -54,6 +56,15 @@ pub fn refresh(
     for dir in [root.to_owned(), root.join("sessions"), root.join("journal")] {
         own_dir(&dir)?;
     }
+    // Two processes that refresh at once would each take the other's files for somebody's edit.
+    let lock_path = root.join(LOCK);
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(failed(&lock_path))?;
+    lock.lock().map_err(failed(&lock_path))?;
     let mut wanted: BTreeMap<String, Vec<u8>> = store.documents()?;
     wanted.insert(".gitignore".to_owned(), b"*\n".to_vec());
     wanted.insert(

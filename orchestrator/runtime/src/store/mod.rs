@@ -110,6 +110,11 @@ impl BareStore {
         &self.dir
     }
 
+    /// Whether this process has recorded anything.
+    pub fn has_written(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// The newest state commit; none before the first fold.
     pub fn head(&self) -> Result<Option<CommitId>, StoreError> {
         Objects::open(&self.git_dir())?.map_or(Ok(None), |objects| objects.head())
@@ -128,8 +133,13 @@ impl BareStore {
             .collect())
     }
 
-    /// The text of a journal entry.
-    pub fn journal(&self, name: &str) -> Result<Option<String>, StoreError> {
+    /// The text of a journal entry that `state` knows, also of one that no state commit holds yet.
+    pub fn journal(&self, state: &State, name: &str) -> Result<Option<String>, StoreError> {
+        match state.journal.get(name) {
+            Some(Some(text)) => return Ok(Some(text.clone())),
+            Some(None) => {}
+            None => return Ok(None),
+        }
         let Some((objects, head)) = self.opened()? else {
             return Ok(None);
         };

@@ -58,8 +58,8 @@ prop_compose! {
 proptest! {
     #[test]
     fn what_is_written_is_read_back(tasks in prop::collection::vec(any_task(), 0..40)) {
-        let mut state = State::default();
-        state.tasks = tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
+        let tasks = tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
+        let mut state = State { tasks, ..State::default() };
         state.sessions.insert(SessionId::new("s"), session("s"));
         let files = changes(&State::default(), &state, true).unwrap();
         let loaded = parse(&stored(&files)).unwrap();
