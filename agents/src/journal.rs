@@ -222,7 +222,7 @@ fn entry<'a>(told: &Told<'a>, task: &'a Task) -> String {
     let ground = ground
         .map(|ground| format!(", {ground}"))
         .unwrap_or_default();
-    format!("{title}: {}{ground} ({id})", status.name())
+    format!("{title} — {}{ground} ({id})", status.name())
 }
 
 fn ground<'a>(told: &Told<'a>, task: &'a Task, status: TaskStatus) -> Option<String> {

@@ -4,7 +4,7 @@
 //! Order of trust: an id that the step names, equal text, likeness of words (this thread's tasks before others'), and
 //! last the place in the plan: one step and one task left over between the same neighbours.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use orch_protocol::ids::{TaskId, ThreadId};
 use orch_protocol::turn::StepStatus;
@@ -78,6 +78,7 @@ pub fn assign(steps: &[Step], candidates: &[Candidate]) -> Vec<Option<usize>> {
         candidates,
         of_step: vec![None; steps.len()],
         taken: vec![false; candidates.len()],
+        elsewhere: by_stem(candidates),
     };
     pairs.by_name();
     pairs.by_text(|place| matches!(place, Place::Previous { .. }));
@@ -96,6 +97,8 @@ struct Pairs<'a> {
     candidates: &'a [Candidate],
     of_step: Vec<Option<usize>>,
     taken: Vec<bool>,
+    /// Which candidates of other threads have a strong word of this stem.
+    elsewhere: HashMap<&'a str, Vec<usize>>,
 }
 
 impl Pairs<'_> {
@@ -198,10 +201,15 @@ impl Pairs<'_> {
     fn by_likeness(&mut self, own: bool) {
         let mut found = Vec::new();
         for step in self.free_steps() {
-            let words = &self.steps[step].words;
-            for (at, candidate) in self.candidates.iter().enumerate() {
+            let related: BTreeSet<usize> = if own {
+                (0..self.candidates.len()).collect()
+            } else {
+                self.related(&self.steps[step].words)
+            };
+            for at in related {
+                let candidate = &self.candidates[at];
                 let is_own = !matches!(candidate.place, Place::Elsewhere { .. });
-                if self.taken[at] || is_own != own || !own && !related(words, candidate) {
+                if self.taken[at] || is_own != own {
                     continue;
                 }
                 let seen = best(&self.steps[step].words, candidate);
@@ -233,6 +241,16 @@ impl Pairs<'_> {
             }
         }
         self.join_best(found);
+    }
+
+    /// Candidates of other threads that share a word with the step that tells steps apart.
+    fn related(&self, words: &Words) -> BTreeSet<usize> {
+        let stems = words.words.iter().map(|word| word.stem.as_str());
+        stems
+            .filter_map(|stem| self.elsewhere.get(stem))
+            .flatten()
+            .copied()
+            .collect()
     }
 
     /// What stands between the same neighbours as before is mostly the same, however it is worded now.
@@ -370,14 +388,22 @@ impl Pairs<'_> {
     }
 }
 
-/// They share a word that tells steps apart: cheap to find out, and most tasks of a large backlog share none.
-fn related(words: &Words, candidate: &Candidate) -> bool {
-    candidate.wordings.iter().any(|known| {
-        known
-            .words
-            .iter()
-            .any(|word| word.is_strong() && words.words.iter().any(|other| other.stem == word.stem))
-    })
+/// Tasks of other threads by the words that tell steps apart: a large backlog is looked up, not compared.
+fn by_stem(candidates: &[Candidate]) -> HashMap<&str, Vec<usize>> {
+    let mut found: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, candidate) in candidates.iter().enumerate() {
+        if !matches!(candidate.place, Place::Elsewhere { .. }) {
+            continue;
+        }
+        let words = candidate.wordings.iter().flat_map(|known| &known.words);
+        for word in words.filter(|word| word.is_strong()) {
+            let of_stem = found.entry(word.stem.as_str()).or_default();
+            if of_stem.last() != Some(&at) {
+                of_stem.push(at);
+            }
+        }
+    }
+    found
 }
 
 fn best(words: &Words, candidate: &Candidate) -> Likeness {

@@ -74,7 +74,7 @@ fn a_goal_is_what_its_parts_are() {
         &[],
     );
     let (digest, journal) = world.end().unwrap();
-    assert!(journal.contains("- Make the importer faster and test it: done, 1 of 1 part done ("));
+    assert!(journal.contains("- Make the importer faster and test it — done, 1 of 1 part done ("));
     assert!(journal.contains("\n## Open ends\n\nNone were seen.\n"));
     assert!(!journal.contains("## Next"), "{journal}");
     assert_eq!(
@@ -136,9 +136,9 @@ Make the importer faster and test it
 
 ## Tasks
 
-- Make the importer faster and test it: active, 1 of 2 parts done (`{goal}`)
-  - Cache icons: done, commit `0000000000` (`{done}`)
-  - Trim \\<fonts\\>: active, the main agent's word (`{open}`)
+- Make the importer faster and test it — active, 1 of 2 parts done (`{goal}`)
+  - Cache icons — done, commit `0000000000` (`{done}`)
+  - Trim \\<fonts\\> — active, the main agent's word (`{open}`)
 
 ## Open ends
 
