@@ -2,5 +2,18 @@
 //! nothing else is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod backlog;
+mod brief;
 mod demo;
+mod engine;
+mod failures;
+mod kill;
 mod mcp;
+mod pass;
+mod places;
+mod privacy;
+mod resume;
+mod together;
+mod trouble;
+mod twins;
+mod world;
