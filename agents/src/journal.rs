@@ -157,7 +157,7 @@ fn commits(told: &Told<'_>) -> String {
     for (turn, commit) in told.commits() {
         section.entry(&format!(
             "{} {} (turn {turn})",
-            code(commit.id.short(), 10),
+            code(commit.id.as_str(), 64),
             plain(&commit.subject, 120),
         ));
     }

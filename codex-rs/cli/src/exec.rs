@@ -64,6 +64,7 @@ async fn orchestrated(
         cwd: project.place.folder.clone(),
         line: Box::new(|_, _, _| Vec::new()),
         ephemeral: line.ephemeral(),
+        copies: line.can_be_copied(),
     };
     let kind = match kind(&line, &engine).await? {
         Some(kind) => kind,

@@ -215,6 +215,12 @@ impl ExecLine {
         self.has("--ephemeral")
     }
 
+    /// A fork that leads to a turn and leaves a rollout: made by an app-server and then resumed it is the same as
+    /// upstream's own, but for the source that `--thread-source` names.
+    pub(crate) fn can_be_copied(&self) -> bool {
+        self.words().count() > 1 && !self.ephemeral() && !self.has("--thread-source")
+    }
+
     /// `--ignore-user-config`: upstream reads its home's configuration for nobody but the login.
     pub(crate) fn ignores_user_config(&self) -> bool {
         self.has("--ignore-user-config")
@@ -281,7 +287,7 @@ impl ExecLine {
     pub(crate) fn for_run(&self, kind: &RunKind, configured: &[String]) -> Vec<OsString> {
         let mut rest = Vec::with_capacity(self.tokens.len());
         match (kind, self.verb) {
-            (RunKind::Resume { thread }, Verb::Resume) => {
+            (RunKind::Resume { thread }, Verb::Resume | Verb::Fork) => {
                 self.rewritten(&mut rest, Some(thread.as_str()))
             }
             // A rebuild: the same prompt and options, in a new thread.
@@ -322,7 +328,7 @@ impl ExecLine {
         for token in &self.tokens {
             match token.role {
                 Role::Selector => {}
-                Role::Verb => args.extend(id.map(|_| token.text.clone())),
+                Role::Verb => args.extend(id.map(|_| OsString::from("resume"))),
                 Role::Word | Role::End => {
                     if !given && token.role == Role::Word {
                         args.extend(id.map(OsString::from));
@@ -430,6 +436,11 @@ mod tests {
             "--on-drift fork resume x -",
             resume(),
             "exec -c k=v resume ID -",
+        );
+        check(
+            "fork x -m o3 go",
+            resume(),
+            "exec -c k=v resume ID -m o3 go",
         );
         check("resume x -- -go", resume(), "exec -c k=v resume ID -- -go");
         check(

@@ -90,9 +90,10 @@ impl Project {
         })
     }
 
-    /// Ends a command that only reads: all there is to do is what recovering a dead run has written.
+    /// Ends a command that only reads: all there is to do is to fold what dead processes have left. Where that can't be
+    /// done, what was asked for has been shown all the same.
     pub(crate) async fn finish(self) -> Result<(), Trouble> {
-        if self.store.has_written() {
+        if self.store.is_unfolded() {
             self.close().await
         } else {
             Ok(())

@@ -290,7 +290,10 @@ impl Driver<'_> {
                 }
             }
             Effect::Tell { line } => {
-                (self.tell)(&line);
+                // Where upstream could not be started, the trouble is what is told.
+                if turn.trouble.is_none() {
+                    (self.tell)(&line);
+                }
                 Ok(None)
             }
             Effect::Stop { what, hint } => {

@@ -42,6 +42,9 @@ pub struct UpstreamExec {
     pub line: Box<CommandLine>,
     /// The run leaves no rollout.
     pub ephemeral: bool,
+    /// A fork is made by an app-server of ours and then resumed, so that the copy can be told the brief: a copy takes no
+    /// new instructions from the command line. Otherwise upstream makes it, and its turn isn't recorded.
+    pub copies: bool,
 }
 
 impl From<EngineError> for EngineTrouble {
@@ -93,38 +96,59 @@ impl UpstreamExec {
         .await
     }
 
-    async fn inject(&self, thread: &ThreadId, brief: &Brief) -> Result<(), EngineError> {
-        if brief.text.is_empty() {
-            return Ok(());
-        }
+    /// Opens a thread, or a copy of it, says the brief to it, and lets go of it. Returns which thread was told.
+    async fn tell(
+        &self,
+        thread: &ThreadId,
+        copy: bool,
+        brief: &Brief,
+    ) -> Result<ThreadId, EngineError> {
         let server = self.app_server().await?;
-        let said = match server.resume(thread).await {
-            Ok(_) => server.inject(thread, &brief.pieces()).await,
-            Err(error) => Err(error),
+        let told = async {
+            let thread = match copy {
+                true => server.fork(thread, Fork::Listed).await?,
+                false => server.resume(thread).await.map(|_| thread.clone())?,
+            };
+            server.inject(&thread, &brief.pieces()).await?;
+            Ok(thread)
         };
-        let ended = server.shutdown(PATIENCE).await;
-        said.and(ended.map(drop))
+        let told = told.await;
+        // Only its end makes the thread free for upstream's exec.
+        server.shutdown(PATIENCE).await?;
+        told
+    }
+
+    /// What is really started: what must be said to a thread beforehand has been said when this returns.
+    async fn prepared(&self, launch: &Launch) -> Result<RunKind, EngineError> {
+        let thread = match &launch.kind {
+            RunKind::Resume { thread } => self.tell(thread, false, &launch.brief).await?,
+            RunKind::Fork { thread } if self.copies => {
+                self.tell(thread, true, &launch.brief).await?
+            }
+            kind @ (RunKind::Fresh | RunKind::Fork { .. } | RunKind::Review) => {
+                return Ok(kind.clone());
+            }
+        };
+        Ok(RunKind::Resume { thread })
     }
 }
 
 #[async_trait(?Send)]
 impl Engine for UpstreamExec {
     async fn run(&mut self, launch: &Launch) -> Result<Ran, EngineTrouble> {
-        if let RunKind::Resume { thread } = &launch.kind {
-            self.inject(thread, &launch.brief).await?;
-        }
+        let kind = self.prepared(launch).await?;
         let plan = ExecPlan {
             launch: self.program.clone(),
-            args: (self.line)(&launch.run, &launch.kind, &launch.brief),
+            args: (self.line)(&launch.run, &kind, &launch.brief),
             envs: Vec::new(),
             cwd: None,
             stderr: Stderr::Inherit,
         };
         let end = ExecChild::spawn(&plan)?.wait().await?;
-        let read = read(&self.codex_home, &launch.run, &launch.kind, launch.at);
+        let read = read(&self.codex_home, &launch.run, &kind, launch.at);
         let remark = read.remark.clone().or_else(|| {
-            let expected =
-                !self.ephemeral && launch.kind != RunKind::Review && end.end() == End::Code(0);
+            let leaves_one = matches!(kind, RunKind::Fresh | RunKind::Resume { .. });
+            let expected = !self.ephemeral && leaves_one && end.end() == End::Code(0);
             (expected && read.thread.is_none()).then(|| {
                 "no rollout of this run was found, so its turns are not recorded".to_owned()
             })

@@ -310,5 +310,8 @@ fn exec_fork_copies_as_upstream_does_and_never_stops() {
         .run(&["exec", "--json", "fork", &thread, "Another way"])
         .ok();
     assert_ne!(output.thread(), thread);
-    assert!(sent(&world)[0].contains("Make one"), "{output:#?}");
+    let asked = &sent(&world)[0];
+    assert!(asked.contains("Make one"), "{output:#?}");
+    assert!(asked.contains("The repository moved since your last turn"), "{asked}");
+    assert_eq!(world.turns(), ["completed", "completed"]);
 }

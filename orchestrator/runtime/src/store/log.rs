@@ -179,6 +179,17 @@ pub fn is_dead(dir: &Path, id: &LogId) -> bool {
     }
 }
 
+/// Whether a process has left its log behind.
+pub fn any_dead(dir: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return false;
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| name.strip_suffix(".log").map(LogId::new))
+        .any(|id| is_dead(dir, &id))
+}
+
 /// Removes a log whose writer is dead, if nothing was added to it since it was read; a damaged one is renamed instead.
 pub fn remove_if_dead(dir: &Path, log: &Read) -> Result<(), LogError> {
     let path = dir.join(format!("{}.log", log.id));

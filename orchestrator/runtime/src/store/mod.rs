@@ -113,9 +113,9 @@ impl BareStore {
         &self.dir
     }
 
-    /// Whether this process has recorded anything.
-    pub fn has_written(&self) -> bool {
-        self.log.is_some()
+    /// Whether there is something to fold: this process has recorded something, or a dead one has left its log.
+    pub fn is_unfolded(&self) -> bool {
+        self.log.is_some() || log::any_dead(&self.logs_dir())
     }
 
     /// The newest state commit; none before the first fold.

@@ -1,6 +1,8 @@
 //! The bare repository, fenced: the only file of the store that names git2.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use git2::build::TreeUpdateBuilder;
@@ -77,6 +79,8 @@ impl Objects {
             .set_bool("core.logAllRefUpdates", false)
             .map_err(failed)?;
         drop((config, repo));
+        // libgit2 gives the folder the mode of the umask, whatever was asked for.
+        std::fs::set_permissions(partial.path(), Permissions::from_mode(0o700)).map_err(io)?;
         match std::fs::rename(partial.keep(), path) {
             Err(source) if !path.exists() => return Err(io(source)),
             Ok(()) | Err(_) => {}
