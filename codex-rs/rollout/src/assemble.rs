@@ -90,7 +90,13 @@ impl Assembler {
             }
             Entry::Started(started) => return self.started(started, at),
             Entry::Completed(ended) => {
-                return self.ended(ended.turn_id.as_str(), End::Completed, at);
+                let id = ended.turn_id.as_str();
+                if let (Some(error), true) = (&ended.error, self.is_open(id))
+                    && let Some(turn) = &mut self.turn
+                {
+                    turn.failed(at, &error.text());
+                }
+                return self.ended(id, End::Completed, at);
             }
             Entry::Aborted(ended) => return self.ended(ended.turn_id.as_str(), End::Aborted, at),
             Entry::UserMessage(message) => {
@@ -179,11 +185,17 @@ impl Assembler {
     }
 
     fn ended(&mut self, id: &str, end: End, at: Option<Timestamp>) -> Option<TurnRecord> {
-        let is_this = self
-            .turn
+        if self.is_open(id) {
+            self.close(end, at)
+        } else {
+            None
+        }
+    }
+
+    fn is_open(&self, id: &str) -> bool {
+        self.turn
             .as_ref()
-            .is_some_and(|turn| id.is_empty() || !turn.announced || turn.id().as_str() == id);
-        if is_this { self.close(end, at) } else { None }
+            .is_some_and(|turn| id.is_empty() || !turn.announced || turn.id().as_str() == id)
     }
 
     fn user_message(

@@ -33,7 +33,7 @@ pub(crate) enum Entry<'a> {
     Call(Call<'a>),
     Output(Output<'a>),
     Started(TurnRef<'a>),
-    Completed(TurnRef<'a>),
+    Completed(TurnEnd<'a>),
     Aborted(TurnRef<'a>),
     UserMessage(Message<'a>),
     AgentMessage(Message<'a>),
@@ -159,6 +159,16 @@ pub(crate) struct TurnRef<'a> {
     pub(crate) root_turn_id: Text<'a>,
     #[serde(borrow)]
     pub(crate) thread_id: Text<'a>,
+}
+
+/// An announced end. From about 0.16x this is where a failure stands; before, it was an event of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TurnEnd<'a> {
+    #[serde(borrow)]
+    pub(crate) turn_id: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) error: Option<Message<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -146,6 +146,13 @@ impl OpenTurn {
         self.push(TurnEvent::Error { at, text });
     }
 
+    /// The turn's end carries an error; one that was told before as an event is not told twice.
+    pub(crate) fn failed(&mut self, at: Option<Timestamp>, text: &str) {
+        if self.last != Last::Error {
+            self.error(at, text);
+        }
+    }
+
     pub(crate) fn plan(
         &mut self,
         at: Option<Timestamp>,
