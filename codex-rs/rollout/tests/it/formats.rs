@@ -418,6 +418,29 @@ fn a_review_is_one_turn() {
     );
 }
 
+/// 0.169: a turn's end says that it failed; there is no event for the error itself.
+#[test]
+fn a_failure_stands_in_the_turns_end() {
+    let end = json!({"type": "task_complete", "turn_id": TURN, "root_turn_id": TURN, "last_agent_message": null,
+        "error": {"message": "exceeded retry limit", "codex_error_info": {"http_status_code": 429}}});
+    let rollout = Lines::paginated()
+        .event(json!({"type": "task_started", "turn_id": TURN, "root_turn_id": TURN}))
+        .item(
+            TURN,
+            json!({"type": "UserMessage", "content": [{"type": "text", "text": "Ship it"}]}),
+        )
+        .item(
+            TURN,
+            json!({"type": "AgentMessage", "content": [{"type": "Text", "text": "Shipping."}]}),
+        )
+        .event(end)
+        .read();
+    let [turn] = &rollout.turns[..] else { panic!() };
+    assert_eq!(turn.status, TurnStatus::Failed);
+    let expect = ["says Shipping.", "error exceeded retry limit"];
+    assert_eq!(shown(turn), expect);
+}
+
 #[test]
 fn what_a_turn_costs_is_what_the_total_grew_by() {
     let rollout = Lines::new()
