@@ -56,6 +56,7 @@ pub(crate) struct ExecLine {
 const CD: [&str; 2] = ["-C", "--cd"];
 const CONFIG: [&str; 2] = ["-c", "--config"];
 const PROFILE: [&str; 2] = ["-p", "--profile"];
+const INSTRUCTIONS: &str = "developer_instructions";
 
 impl ExecLine {
     /// Reads what stands before `exec` and behind it.
@@ -272,20 +273,31 @@ impl ExecLine {
     }
 
     /// Upstream's arguments for a run of `kind`, with `configured` (`key=value`) given first, so that the user's own win.
+    /// Developer instructions are the exception: ours hold the user's, so theirs are taken out.
     pub(crate) fn for_run(&self, kind: &RunKind, configured: &[String]) -> Vec<OsString> {
-        let mut args = self.root.clone();
+        let mut rest = Vec::with_capacity(self.tokens.len());
+        match (kind, self.verb) {
+            (RunKind::Resume { thread }, Verb::Resume) => {
+                self.rewritten(&mut rest, Some(thread.as_str()))
+            }
+            // A rebuild: the same prompt and options, in a new thread.
+            (RunKind::Fresh, Verb::Resume) => self.rewritten(&mut rest, None),
+            _ => rest.extend(self.tokens.iter().map(|token| token.text.clone())),
+        }
+        let held = configured.iter().any(|pair| sets(pair, INSTRUCTIONS));
+        let own = |args: Vec<OsString>| {
+            if held {
+                without_pair(args, INSTRUCTIONS)
+            } else {
+                args
+            }
+        };
+        let mut args = own(self.root.clone());
         args.push("exec".into());
         for pair in configured {
             args.extend(["-c".into(), OsString::from(pair)]);
         }
-        match (kind, self.verb) {
-            (RunKind::Resume { thread }, Verb::Resume) => {
-                self.rewritten(&mut args, Some(thread.as_str()))
-            }
-            // A rebuild: the same prompt and options, in a new thread.
-            (RunKind::Fresh, Verb::Resume) => self.rewritten(&mut args, None),
-            _ => args.extend(self.tokens.iter().map(|token| token.text.clone())),
-        }
+        args.extend(own(rest));
         args
     }
 
@@ -314,6 +326,40 @@ impl ExecLine {
             args.extend(id.map(OsString::from));
         }
     }
+}
+
+/// Whether `pair` is `key=…`.
+fn sets(pair: &str, key: &str) -> bool {
+    pair.split_once('=')
+        .is_some_and(|(name, _)| name.trim() == key)
+}
+
+/// The arguments without `-c key=…`, however it is spelt.
+fn without_pair(args: Vec<OsString>, key: &str) -> Vec<OsString> {
+    let mut kept = Vec::with_capacity(args.len());
+    let mut args = args.into_iter().peekable();
+    while let Some(arg) = args.next() {
+        let text = arg.to_str().unwrap_or_default();
+        if text == "--" {
+            kept.push(arg);
+            kept.extend(args);
+            break;
+        }
+        let attached = text
+            .strip_prefix("--config=")
+            .or_else(|| text.strip_prefix("-c"))
+            .map(|pair| pair.strip_prefix('=').unwrap_or(pair));
+        if attached.is_some_and(|pair| sets(pair, key)) {
+            continue;
+        }
+        let next_sets = |next: &OsString| next.to_str().is_some_and(|pair| sets(pair, key));
+        if CONFIG.contains(&text) && args.peek().is_some_and(next_sets) {
+            args.next();
+            continue;
+        }
+        kept.push(arg);
+    }
+    kept
 }
 
 fn policy(word: Option<String>) -> Result<OnDrift, Trouble> {
@@ -392,6 +438,37 @@ mod tests {
             RunKind::Fresh,
             "exec -c k=v -s read-only go on",
         );
+    }
+
+    #[test]
+    fn the_users_instructions_are_said_once_within_ours() {
+        let line = ExecLine::parse(
+            vec!["-c".into(), "developer_instructions=a".into()],
+            [
+                "-cdeveloper_instructions=b",
+                "-c",
+                "model=m",
+                "--config=developer_instructions=c",
+                "--config",
+                "developer_instructions = d",
+                "--",
+                "-c",
+                "developer_instructions=e",
+            ]
+            .map(OsString::from)
+            .to_vec(),
+        )
+        .unwrap();
+        let args = |configured: &str| {
+            let args = line.for_run(&RunKind::Fresh, &[configured.to_owned()]);
+            let words: Vec<&str> = args.iter().filter_map(|arg| arg.to_str()).collect();
+            words.join(" ")
+        };
+        assert_eq!(
+            args("developer_instructions=o"),
+            "exec -c developer_instructions=o -c model=m -- -c developer_instructions=e"
+        );
+        assert!(args("k=v").starts_with("-c developer_instructions=a exec -c k=v -cdev"));
     }
 
     #[test]
