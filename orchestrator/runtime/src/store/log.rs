@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use orch_protocol::fact::Fact;
@@ -45,17 +45,22 @@ impl Log {
     /// Creates the log of `id` in `dir` and locks it. The folder's entry is durable when this returns.
     pub fn create(dir: &Path, id: &LogId) -> Result<Self, LogError> {
         let path = dir.join(format!("{id}.log"));
-        let file = OpenOptions::new()
-            .create_new(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path);
-        let file = file.map_err(failed("create", &path))?;
-        file.lock().map_err(failed("lock", &path))?;
-        File::open(dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(failed("sync", dir))?;
-        Ok(Self { file, path, len: 0 })
+        loop {
+            let file = OpenOptions::new()
+                .create_new(true)
+                .append(true)
+                .mode(0o600)
+                .open(&path);
+            let file = file.map_err(failed("create", &path))?;
+            file.lock().map_err(failed("lock", &path))?;
+            // Until it was locked it looked like a dead process's, and may have been removed.
+            if is_at(&file, &path).map_err(failed("read", &path))? {
+                File::open(dir)
+                    .and_then(|dir| dir.sync_all())
+                    .map_err(failed("sync", dir))?;
+                return Ok(Self { file, path, len: 0 });
+            }
+        }
     }
 
     /// Appends facts and returns once they are on the disk. After a failure the log stands as it was before.
@@ -93,6 +98,16 @@ impl Log {
     /// Removes the log: every fact of it is in a state commit.
     pub fn remove(self) -> Result<(), LogError> {
         std::fs::remove_file(&self.path).map_err(failed("remove", &self.path))
+    }
+}
+
+/// Whether `file` is what stands at `path`.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let held = file.metadata()?;
+    match path.symlink_metadata() {
+        Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
