@@ -34,10 +34,20 @@ pub fn journal_name<'a>(
     taken: impl Iterator<Item = &'a str>,
 ) -> String {
     let stem = format!("{}_{}", at.strftime("%Y-%m-%d"), branch_part(branch));
+    numbered(&stem, taken)
+}
+
+/// The first name that isn't taken among those that differ from `name` in their number.
+pub(crate) fn next_name<'a>(name: &str, taken: impl Iterator<Item = &'a str>) -> String {
+    let stem = name.rsplit_once('_').map_or(name, |(stem, _)| stem);
+    numbered(stem, taken)
+}
+
+fn numbered<'a>(stem: &str, taken: impl Iterator<Item = &'a str>) -> String {
     // A case-insensitive file system must not see two branches as one.
     let numbers = taken.filter_map(|name| {
         let (head, n) = name.rsplit_once('_')?;
-        if head.eq_ignore_ascii_case(&stem) {
+        if head.eq_ignore_ascii_case(stem) {
             n.parse::<u64>().ok()
         } else {
             None

@@ -9,6 +9,8 @@ use orch_protocol::proposal::{Change, TaskEdit};
 use orch_protocol::session::{Session, SessionTurn};
 use orch_protocol::task::{Evidence, EvidenceKind, Task};
 
+use crate::name::next_name;
+
 /// Everything that is known, as plain data. Sessions and journal entries are there as far as they were loaded.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
@@ -133,10 +135,11 @@ impl State {
                 journal,
                 text,
             } => {
+                let journal = self.entry_for(session, journal);
                 self.journal.insert(journal.clone(), Some(text.clone()));
                 if let Some(session) = self.sessions.get_mut(session) {
                     session.digest = Some(digest.clone());
-                    session.journal = Some(journal.clone());
+                    session.journal = Some(journal);
                 }
             }
             Event::Changed { change, .. } => self.change_backlog(change),
@@ -164,6 +167,22 @@ impl State {
                 push_bounded(&mut self.project.drift, drift.clone(), Project::MAX_DRIFT)
             }
         }
+    }
+
+    /// The entry a session's journal goes into: its own if it has one. Of two processes that chose the same name at the
+    /// same time, the one that comes second takes the next.
+    fn entry_for(&self, session: &SessionId, wanted: &str) -> String {
+        let own = self
+            .sessions
+            .get(session)
+            .and_then(|session| session.journal.clone());
+        own.unwrap_or_else(|| {
+            if self.journal.contains_key(wanted) {
+                next_name(wanted, self.journal.keys().map(String::as_str))
+            } else {
+                wanted.to_owned()
+            }
+        })
     }
 
     fn change_backlog(&mut self, change: &Change) {
