@@ -43,7 +43,6 @@ pub(crate) struct Gate {
 
 impl Supervisor {
     pub(crate) fn start(&mut self, start: Start) {
-        self.inherit_context(&start);
         match (&start.kind, &start.seen) {
             (RunKind::Resume { thread } | RunKind::Fork { thread }, Some(seen)) => {
                 let expected = self
@@ -218,6 +217,7 @@ impl Supervisor {
     }
 
     fn launch(&mut self, start: &Start, notes: &[String]) {
+        self.inherit_context(start);
         let brief = self.brief_for(&start.run, &start.here, notes);
         let run = OpenRun {
             brief_tasks: brief.tasks.clone(),
