@@ -103,8 +103,7 @@ impl Project {
     pub(crate) async fn close(mut self) -> Result<(), Trouble> {
         let seen = self.see().await?;
         let Self { place, store, .. } = self;
-        let unread: Vec<String> = store.set_aside.iter().cloned().collect();
-        for file in unread {
+        for file in &store.unreadable {
             out::note(&format!(
                 "{file} could not be read; it is kept in the store under aside/"
             ));

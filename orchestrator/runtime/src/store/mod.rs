@@ -91,7 +91,9 @@ pub struct BareStore {
     log: Option<Log>,
     id: LogId,
     /// Files that could not be read and were passed over; they are set aside at the next fold.
-    pub set_aside: BTreeSet<String>,
+    set_aside: BTreeSet<String>,
+    /// Files that this process has found unreadable, set aside by now or not.
+    pub unreadable: BTreeSet<String>,
 }
 
 impl BareStore {
@@ -102,6 +104,7 @@ impl BareStore {
             log: None,
             id,
             set_aside: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
         }
     }
 
@@ -247,6 +250,7 @@ impl BareStore {
                 file,
                 "a session file can't be read; it is set aside at the next fold"
             );
+            self.unreadable.insert(file.clone());
             self.set_aside.insert(file);
         }
         Ok(loaded.state)
