@@ -74,13 +74,12 @@ async fn orchestrated(
     let is_unfound_resume = line.verb == Verb::Resume && kind == RunKind::Fresh;
     let exe = own_exe()?;
     engine.line = Box::new(move |run, kind, brief| {
+        let configured = configured(&exe, &home, own.as_deref(), run, kind, brief);
         if is_unfound_resume {
-            return line.as_given();
+            line.as_given_with(&configured)
+        } else {
+            line.for_run(kind, &configured)
         }
-        line.for_run(
-            kind,
-            &configured(&exe, &home, own.as_deref(), run, kind, brief),
-        )
     });
     if let Some(notice) = project.first_notice() {
         out::note(&notice);

@@ -284,6 +284,16 @@ impl ExecLine {
             (RunKind::Fresh, Verb::Resume) => self.rewritten(&mut rest, None),
             _ => rest.extend(self.tokens.iter().map(|token| token.text.clone())),
         }
+        self.with(configured, rest)
+    }
+
+    /// Upstream's arguments as they are given, with `configured`: for a resume that finds no thread and begins one.
+    pub(crate) fn as_given_with(&self, configured: &[String]) -> Vec<OsString> {
+        let rest = self.tokens.iter().map(|token| token.text.clone());
+        self.with(configured, rest.collect())
+    }
+
+    fn with(&self, configured: &[String], rest: Vec<OsString>) -> Vec<OsString> {
         let held = configured.iter().any(|pair| sets(pair, INSTRUCTIONS));
         let own = |args: Vec<OsString>| {
             if held {
