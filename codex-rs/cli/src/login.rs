@@ -31,21 +31,24 @@ pub(crate) async fn require(
     if other_provider || has_key || config.home.join("auth.json").exists() {
         return Ok(());
     }
-    // A login may also be in the system's keyring: only upstream can tell.
+    // A login may also be in the system's keyring: only upstream can tell. What else it has to say it says best itself.
     let status = tokio::process::Command::new(program)
         .args(["login", "status"])
         .env(PROBE_ENV, "1")
         .env("CODEX_HOME", &config.home)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
+        .output()
         .await;
+    let is_missing = |said: &[u8]| String::from_utf8_lossy(said).contains("Not logged in");
     match status {
-        Ok(status) if !status.success() => Err(Trouble::new(
-            "not logged in",
-            "run codex-orch login, or choose a local model with --oss",
-        )),
+        Ok(told)
+            if !told.status.success() && (is_missing(&told.stderr) || is_missing(&told.stdout)) =>
+        {
+            Err(Trouble::new(
+                "not logged in",
+                "run codex-orch login, or choose a local model with --oss",
+            ))
+        }
         Ok(_) | Err(_) => Ok(()),
     }
 }
