@@ -81,13 +81,9 @@ impl Config {
         let path = home.join("orch.toml");
         let orch: OrchToml = match std::fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|error| {
-                let at = error.span().map_or(0, |span| {
-                    text.get(..span.start)
-                        .unwrap_or_default()
-                        .lines()
-                        .count()
-                        .max(1)
-                });
+                let start = error.span().map_or(0, |span| span.start);
+                let before = text.get(..start).unwrap_or_default();
+                let at = before.matches('\n').count() + 1;
                 Trouble::new(
                     format!("{} line {at}: {}", path.display(), error.message()),
                     "docs/data-formats.md lists every field; nothing was started",
