@@ -31,20 +31,32 @@ fn a_plan_becomes_tasks_with_their_commits() {
     assert_ne!(before, head);
     assert_eq!(
         world.statuses(),
-        ["Build a parser: active", "Write the parser: done", "Document the parser: pending"]
+        [
+            "Build a parser: active",
+            "Write the parser: done",
+            "Document the parser: pending"
+        ]
     );
 
     let task = world.task(STEPS[0]);
     assert_eq!(task["target_commit"], head);
     let claims = all(&task["claims"]);
-    let done = claims.iter().find(|claim| claim["state"] == "done").unwrap();
+    let done = claims
+        .iter()
+        .find(|claim| claim["state"] == "done")
+        .unwrap();
     assert_eq!(done["commits"], json!([head]));
     assert_eq!(done["branch"], "main");
     let evidence = all(&task["evidence"]);
-    let commit = evidence.iter().find(|seen| seen["kind"] == "commit").unwrap();
+    let commit = evidence
+        .iter()
+        .find(|seen| seen["kind"] == "commit")
+        .unwrap();
     assert_eq!(commit["ref"], head);
     assert!(
-        evidence.iter().any(|seen| seen["kind"] == "command" && seen["ok"] == true),
+        evidence
+            .iter()
+            .any(|seen| seen["kind"] == "command" && seen["ok"] == true),
         "{evidence:#?}"
     );
 
@@ -56,9 +68,17 @@ fn a_plan_becomes_tasks_with_their_commits() {
 
     let journal = world.journal();
     assert_eq!(journal.len(), 1);
-    assert!(journal[0].contains(head.get(..7).unwrap()), "{}", journal[0]);
+    assert!(
+        journal[0].contains(head.get(..7).unwrap()),
+        "{}",
+        journal[0]
+    );
     assert!(journal[0].contains("Build a parser"));
-    assert!(output.ours().iter().any(|line| line.contains("1 commit")), "{:?}", output.ours());
+    assert!(
+        output.ours().iter().any(|line| line.contains("1 commit")),
+        "{:?}",
+        output.ours()
+    );
 }
 
 #[test]
@@ -76,10 +96,16 @@ fn the_checkout_agrees_with_the_listing() {
         world.git_in(&world.store().join("store.git"), &["cat-file", "-t", state]),
         "commit"
     );
-    assert!(first.ends_with(&format!("main at {}", world.head())), "{first}");
+    assert!(
+        first.ends_with(&format!("main at {}", world.head())),
+        "{first}"
+    );
     // Git doesn't see any of it.
     assert_eq!(world.git(&["status", "--porcelain", "-uall"]), "");
-    assert_eq!(world.git(&["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
+    assert_eq!(
+        world.git(&["for-each-ref", "--format=%(refname)"]),
+        "refs/heads/main"
+    );
     world.git(&["fsck", "--strict"]);
 }
 
@@ -93,13 +119,22 @@ fn what_is_done_on_a_branch_is_open_elsewhere_until_it_is_merged() {
 
     world.git(&["switch", "-q", "main"]);
     let here = world.task(STEPS[0]);
-    assert_eq!((&here["status"], &here["done_on"]), (&json!("pending"), &json!("feature")));
+    assert_eq!(
+        (&here["status"], &here["done_on"]),
+        (&json!("pending"), &json!("feature"))
+    );
     let listed = world.run(&["tasks", "list"]).ok().stdout;
-    assert!(listed.contains("Write the parser  @agent  (done on feature)"), "{listed}");
+    assert!(
+        listed.contains("Write the parser  @agent  (done on feature)"),
+        "{listed}"
+    );
 
     world.git(&["merge", "-q", "--no-ff", "-m", "merge", "feature"]);
     let merged = world.task(STEPS[0]);
-    assert_eq!((&merged["status"], &merged["done_on"]), (&json!("done"), &Value::Null));
+    assert_eq!(
+        (&merged["status"], &merged["done_on"]),
+        (&json!("done"), &Value::Null)
+    );
 
     world.git(&["reset", "-q", "--hard", &start]);
     assert_eq!(world.task(STEPS[0])["status"], "pending");
@@ -125,9 +160,16 @@ fn a_reworded_step_stays_one_task_over_two_runs() {
     ]));
     world.exec("Read the config");
     let first = world.tasks();
-    world.run(&["exec", "--json", "resume", "--last", "Go on"]).ok();
+    world
+        .run(&["exec", "--json", "resume", "--last", "Go on"])
+        .ok();
     let second = world.tasks();
-    let ids = |tasks: &[Value]| tasks.iter().map(|task| task["id"].clone()).collect::<Vec<_>>();
+    let ids = |tasks: &[Value]| {
+        tasks
+            .iter()
+            .map(|task| task["id"].clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(first.len(), 3, "{first:#?}");
     assert_eq!(ids(&first), ids(&second), "{second:#?}");
 }
@@ -152,7 +194,9 @@ fn a_task_is_taken_up_by_its_id_in_a_new_thread() {
     let same: Vec<&Value> = tasks.iter().filter(|task| task["id"] == known).collect();
     assert_eq!(same.len(), 1);
     assert!(
-        !tasks.iter().any(|task| text(&task["title"]).contains("whole thing")),
+        !tasks
+            .iter()
+            .any(|task| text(&task["title"]).contains("whole thing")),
         "{tasks:#?}"
     );
     let last = world.requests().pop().unwrap();

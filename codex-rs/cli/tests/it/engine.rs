@@ -50,7 +50,10 @@ pub(crate) fn engine() -> &'static Path {
             .unwrap();
         let found = runtime.block_on(obtain(&search, &plan, |_| {}));
         found.unwrap_or_else(|error| {
-            panic!("these tests run the real engine, and there is none: {error}. {}", error.hint())
+            panic!(
+                "these tests run the real engine, and there is none: {error}. {}",
+                error.hint()
+            )
         })
     });
     &ENGINE

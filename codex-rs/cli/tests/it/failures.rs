@@ -4,8 +4,8 @@
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::twins::{same, theirs, twins};
 use crate::engine::engine;
+use crate::twins::{same, theirs, twins};
 use crate::world::{Output, Running, Setting, World};
 
 /// A turn that says a step is under way and fails.
@@ -35,14 +35,23 @@ fn nothing_is_done(world: &World) {
 #[test]
 fn a_model_error_fails_the_turn() {
     check_failed(json!({"status": {"code": 500}}), "high demand");
-    check_failed(json!({"status": {"code": 400, "body": {"error": {"message": "no such model"}}}}), "no such model");
-    check_failed(json!({"failed": {"code": "context_length_exceeded"}}), "ran out of room");
+    check_failed(
+        json!({"status": {"code": 400, "body": {"error": {"message": "no such model"}}}}),
+        "no such model",
+    );
+    check_failed(
+        json!({"failed": {"code": "context_length_exceeded"}}),
+        "ran out of room",
+    );
 }
 
 #[test]
 fn a_rate_limit_fails_the_turn() {
     check_failed(json!({"status": {"code": 429}}), "429 Too Many Requests");
-    check_failed(json!({"failed": {"code": "rate_limit_exceeded", "message": "slow down"}}), "slow down");
+    check_failed(
+        json!({"failed": {"code": "rate_limit_exceeded", "message": "slow down"}}),
+        "slow down",
+    );
 }
 
 #[test]
@@ -50,7 +59,10 @@ fn a_broken_stream_fails_the_turn() {
     check_failed(json!("garbage"), "UTF8 error");
     check_failed(json!("cut"), "error decoding response body");
     check_failed(json!("empty"), "stream closed before response.completed");
-    check_failed(json!("malformed_event"), "stream closed before response.completed");
+    check_failed(
+        json!("malformed_event"),
+        "stream closed before response.completed",
+    );
 }
 
 #[test]
@@ -79,7 +91,11 @@ fn a_model_out_of_reach_is_waited_for_until_ctrl_c() {
     };
     let output = interrupted(ours.start(&args));
     let expected = interrupted(Running::start(&mut plain.program(engine(), &args)));
-    assert_eq!(theirs(&ours, &output), theirs(&plain, &expected), "{output:#?}\n{expected:#?}");
+    assert_eq!(
+        theirs(&ours, &output),
+        theirs(&plain, &expected),
+        "{output:#?}\n{expected:#?}"
+    );
     assert_eq!(ours.turns(), ["interrupted"]);
     assert_eq!(ours.journal().len(), 1);
 }
@@ -93,7 +109,11 @@ fn a_word_without_work_is_a_proposal() {
     world.exec("Ship it");
     nothing_is_done(&world);
     let proposals = world.state()["project"]["proposals"].clone();
-    assert_eq!(proposals.as_object().map(|known| known.len()), Some(1), "{proposals:#?}");
+    assert_eq!(
+        proposals.as_object().map(|known| known.len()),
+        Some(1),
+        "{proposals:#?}"
+    );
 }
 
 /// A turn that hangs while the model thinks, to be ended from outside.
@@ -116,13 +136,23 @@ fn ended_by(end: impl Fn(&Running, bool)) -> (World, Output) {
     let output = running.finish();
     let mut command = plain.program(
         engine(),
-        &["exec", "-c", "tools.update_plan.enabled=true", "--json", "Ship it"],
+        &[
+            "exec",
+            "-c",
+            "tools.update_plan.enabled=true",
+            "--json",
+            "Ship it",
+        ],
     );
     let running = Running::start(&mut command);
     plain.asked(2);
     end(&running, true);
     let expected = running.finish();
-    assert_eq!(theirs(&ours, &output), theirs(&plain, &expected), "{output:#?}\n{expected:#?}");
+    assert_eq!(
+        theirs(&ours, &output),
+        theirs(&plain, &expected),
+        "{output:#?}\n{expected:#?}"
+    );
     (ours, output)
 }
 

@@ -23,13 +23,22 @@ pub(crate) fn theirs(world: &World, output: &Output) -> Told {
     // A program that a signal ended is one that exited with 128 and its number to the shell that asks.
     let code = output.code.or(output.signal.map(|signal| 128 + signal));
     let own = |line: &&str| !line.starts_with("codex-orch: ") && !line.starts_with("  hint: ");
-    let mut stdout: Vec<String> = output.stdout.lines().map(|line| plain(world, line)).collect();
+    let mut stdout: Vec<String> = output
+        .stdout
+        .lines()
+        .map(|line| plain(world, line))
+        .collect();
     // How often upstream has tried again when it is stopped is a matter of time.
     stdout.dedup();
     Told {
         code,
         stdout,
-        stderr: output.stderr.lines().filter(own).map(|line| plain(world, line)).collect(),
+        stderr: output
+            .stderr
+            .lines()
+            .filter(own)
+            .map(|line| plain(world, line))
+            .collect(),
     }
 }
 
@@ -46,7 +55,10 @@ fn plain(world: &World, line: &str) -> String {
         (r"\b\d+(\.\d+)?m?s\b", "<time>"),
         (r"\b[0-9a-f]{40}\b", "<commit>"),
     ] {
-        line = Regex::new(pattern).unwrap().replace_all(&line, with).into_owned();
+        line = Regex::new(pattern)
+            .unwrap()
+            .replace_all(&line, with)
+            .into_owned();
     }
     line
 }
@@ -71,7 +83,11 @@ pub(crate) fn same_fed(
         .collect();
     let mut command = plain.program(crate::engine::engine(), &args);
     let expected = run_fed(&mut command, input);
-    assert_eq!(theirs(&ours, &output), theirs(&plain, &expected), "{output:#?}\n{expected:#?}");
+    assert_eq!(
+        theirs(&ours, &output),
+        theirs(&plain, &expected),
+        "{output:#?}\n{expected:#?}"
+    );
     (ours, plain, output)
 }
 
@@ -140,9 +156,20 @@ fn an_output_schema_reaches_the_model() {
     for world in [&ours, &plain] {
         std::fs::write(world.repo.join("schema.json"), schema.to_string()).unwrap();
     }
-    let args = ["exec", "--json", "--output-schema", "schema.json", "Make it"];
+    let args = [
+        "exec",
+        "--json",
+        "--output-schema",
+        "schema.json",
+        "Make it",
+    ];
     let output = ours.run(&args).ok();
-    let expected = plain.plain(&["exec", "-c", "tools.update_plan.enabled=true"].iter().chain(&args[1..]).collect::<Vec<_>>());
+    let expected = plain.plain(
+        &["exec", "-c", "tools.update_plan.enabled=true"]
+            .iter()
+            .chain(&args[1..])
+            .collect::<Vec<_>>(),
+    );
     assert_eq!(theirs(&ours, &output), theirs(&plain, &expected));
     let format = |world: &World| world.requests()[0].body["text"]["format"].clone();
     assert_eq!(format(&ours)["schema"], schema);
@@ -151,7 +178,11 @@ fn an_output_schema_reaches_the_model() {
 
 #[test]
 fn a_prompt_may_come_by_stdin() {
-    for args in [&["exec", "--json", "-"][..], &["exec", "--json"], &["exec", "--json", "Look at this:"]] {
+    for args in [
+        &["exec", "--json", "-"][..],
+        &["exec", "--json"],
+        &["exec", "--json", "Look at this:"],
+    ] {
         let (ours, plain, _) = same_fed(story, args, Some("made of text\n"));
         let prompt = |world: &World| world.requests()[0].messages("user").pop().unwrap();
         assert_eq!(prompt(&ours), prompt(&plain));
@@ -186,7 +217,11 @@ fn orchestration_can_be_left_out() {
     let output = quiet.run(&["exec", "--no-orch", "--json", "Make it"]).ok();
     assert_eq!(output.ours(), Vec::<&str>::new());
     assert!(!quiet.store().exists() && !quiet.repo.join(".codex-orch").exists());
-    assert!(!quiet.requests()[0].input_text().contains("codex_orch_brief"));
+    assert!(
+        !quiet.requests()[0]
+            .input_text()
+            .contains("codex_orch_brief")
+    );
     // The same by configuration.
     let quiet = World::of(story());
     quiet.write_home("orch.toml", "[record]\nenabled = false\n");
@@ -196,7 +231,11 @@ fn orchestration_can_be_left_out() {
 
 #[test]
 fn a_review_is_upstreams_and_leaves_the_backlog_alone() {
-    let setting = || Setting::new(Value::Array(vec![json!({"steps": [{"say": "Looks fine."}]})]));
+    let setting = || {
+        Setting::new(Value::Array(vec![
+            json!({"steps": [{"say": "Looks fine."}]}),
+        ]))
+    };
     let [ours, plain] = twins(setting);
     for world in [&ours, &plain] {
         std::fs::write(world.repo.join("README.md"), "changed\n").unwrap();

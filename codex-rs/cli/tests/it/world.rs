@@ -80,9 +80,17 @@ impl World {
         // Upstream wants its home outside the system's temporary folder.
         let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let outside = (setting.folder == Folder::Plain).then(|| tempfile::tempdir().unwrap());
-        let above = outside.as_ref().unwrap_or(&root).path().canonicalize().unwrap();
+        let above = outside
+            .as_ref()
+            .unwrap_or(&root)
+            .path()
+            .canonicalize()
+            .unwrap();
         let [home, repo] = setting.names;
-        let (home, repo) = (root.path().canonicalize().unwrap().join(home), above.join(repo));
+        let (home, repo) = (
+            root.path().canonicalize().unwrap().join(home),
+            above.join(repo),
+        );
         std::fs::create_dir(&home).unwrap();
         std::fs::create_dir(&repo).unwrap();
         let mut scenario = json!({"replies": setting.replies});
@@ -128,7 +136,8 @@ impl World {
 
     /// Lets upstream's configuration trust the repository.
     pub(crate) fn trust(&self) {
-        let key = toml::Value::from(self.repo.to_str().unwrap());
+        // JSON's strings are TOML's basic ones.
+        let key = Value::from(self.repo.to_str().unwrap());
         let config = std::fs::read_to_string(self.home.join("config.toml")).unwrap();
         let entry = format!("{config}\n[projects.{key}]\ntrust_level = \"trusted\"\n");
         self.write_home("config.toml", &entry);
@@ -154,7 +163,11 @@ impl World {
 
     pub(crate) fn git_in<S: AsRef<OsStr>>(&self, folder: &Path, args: &[S]) -> String {
         let output = self.git_command(folder).args(args).output().unwrap();
-        assert!(output.status.success(), "git: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "git: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -239,7 +252,9 @@ impl World {
     pub(crate) fn task(&self, title: &str) -> Value {
         let tasks = self.tasks();
         let found = tasks.iter().find(|task| task["title"] == title);
-        found.unwrap_or_else(|| panic!("no task {title:?} in {tasks:#?}")).clone()
+        found
+            .unwrap_or_else(|| panic!("no task {title:?} in {tasks:#?}"))
+            .clone()
     }
 
     /// The texts of the journal's entries, newest first.
@@ -255,7 +270,8 @@ impl World {
 
     /// `state show --json`.
     pub(crate) fn state(&self) -> Value {
-        self.listing(&["state", "show", "--json"], "state").remove(0)
+        self.listing(&["state", "show", "--json"], "state")
+            .remove(0)
     }
 
     /// Every session file of the store, oldest first.
@@ -274,8 +290,12 @@ impl World {
     /// The status of every recorded turn, session by session.
     pub(crate) fn turns(&self) -> Vec<String> {
         let sessions = self.sessions();
-        let turns = sessions.iter().flat_map(|session| session["turns"].as_array().unwrap());
-        turns.map(|turn| text(&turn["record"]["status"]).to_owned()).collect()
+        let turns = sessions
+            .iter()
+            .flat_map(|session| session["turns"].as_array().unwrap());
+        turns
+            .map(|turn| text(&turn["record"]["status"]).to_owned())
+            .collect()
     }
 
     fn listing(&self, args: &[&str], noun: &str) -> Vec<Value> {
@@ -297,7 +317,9 @@ impl World {
 /// The text of a JSON string.
 #[track_caller]
 pub(crate) fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
 }
 
 /// The developer messages of a request, joined: where a brief stands.
@@ -368,7 +390,9 @@ impl Running {
         let pid = self.pid().as_raw_nonzero();
         let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         let pids = listed.unwrap_or_default();
-        pids.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+        pids.split_whitespace()
+            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+            .collect()
     }
 
     /// Waits for its end. One that doesn't end is ended, and fails the test.
@@ -432,8 +456,14 @@ impl Output {
         let [first, second] = lines.as_slice() else {
             panic!("two lines expected: {self:#?}");
         };
-        assert!(first.starts_with("codex-orch: ") && first.contains(what), "{self:#?}");
-        assert!(second.starts_with("  hint: ") && second.contains(hint), "{self:#?}");
+        assert!(
+            first.starts_with("codex-orch: ") && first.contains(what),
+            "{self:#?}"
+        );
+        assert!(
+            second.starts_with("  hint: ") && second.contains(hint),
+            "{self:#?}"
+        );
         assert_eq!(self.stdout, "", "{self:#?}");
     }
 }
