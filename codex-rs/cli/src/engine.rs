@@ -59,7 +59,7 @@ async fn status(config: &Config, engine: Option<OsString>, json: bool) -> Result
             "engine": [{"program": program, "source": found.source.to_string(), "version": version, "pinned": PINNED}],
         }));
     }
-    out::line(&format!("{program}"))?;
+    out::line(&program)?;
     out::line(&format!(
         "version {version} (verified with {PINNED}), found by {}",
         found.source

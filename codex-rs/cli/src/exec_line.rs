@@ -238,8 +238,8 @@ impl ExecLine {
             .filter(|(name, _)| CONFIG.contains(&name.as_str()));
         let pairs = values.filter_map(|(_, value)| value.as_ref()?.to_str()?.split_once('='));
         pairs
-            .filter(|(name, _)| name.trim() == key)
-            .last()
+            .rev()
+            .find(|(name, _)| name.trim() == key)
             .map(|(_, value)| value.trim())
     }
 
