@@ -1,6 +1,6 @@
 //! What codex-orch adds to upstream: wall time of a one-message `exec`, its own memory meanwhile, and the pass-through.
 //!
-//! `CODEX_ORCH_ENGINE=/path/to/codex cargo bench -p orch-cli` runs the real engine against the scripted model, each
+//! `cargo bench -p orch-cli` runs the real engine against the scripted model, each
 //! pair one right after the other, the first of a pair changing. Medians of pairs are robust against other load on the
 //! machine; the difference is the median of the pairs' differences. `-- --pairs 60` changes the number of pairs.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
@@ -9,16 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use orch_engine::find::ENGINE_ENV;
+use orch_engine::obtain::obtain_pinned;
 use orch_fake_model::scenario::Scenario;
 use orch_fake_model::server::{KEY_VARIABLE, Server};
 
 const OURS: &str = env!("CARGO_BIN_EXE_codex-orch");
 
 fn main() {
-    let Some(engine) = std::env::var_os("CODEX_ORCH_ENGINE").map(PathBuf::from) else {
-        println!("CODEX_ORCH_ENGINE names no engine: nothing measured");
-        return;
-    };
+    let engine = engine();
     let args: Vec<String> = std::env::args().collect();
     let given = args.iter().position(|arg| arg == "--pairs");
     let pairs = given.map(|at| args[at + 1].parse().unwrap());
@@ -26,6 +25,20 @@ fn main() {
     stage.exec(pairs.unwrap_or(40));
     stage.memory(10);
     stage.version(pairs.unwrap_or(40).max(100));
+}
+
+/// The engine that `CODEX_ORCH_ENGINE` names, else the pinned one, as the tests have it.
+fn engine() -> PathBuf {
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let data = tmp.parent().unwrap().join("codex-orch-data");
+    let path = std::env::var_os("PATH").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(obtain_pinned(std::env::var_os(ENGINE_ENV), &data, path))
+        .unwrap()
 }
 
 struct Stage {

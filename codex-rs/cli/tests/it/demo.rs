@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::engine::engine;
+
 /// A user who has a home with a codex in it, and stands in a repository of theirs.
 struct User {
     folder: TempDir,
@@ -32,10 +34,6 @@ impl User {
     }
 
     fn demo(&self, args: &[&str]) -> Command {
-        assert!(
-            std::env::var_os("CODEX_ORCH_ENGINE").is_some(),
-            "CODEX_ORCH_ENGINE must name the upstream codex binary: these tests run the real engine"
-        );
         let mut command = Command::new(env!("CARGO_BIN_EXE_codex-orch"));
         command
             .arg("demo")
@@ -44,6 +42,7 @@ impl User {
             .env("HOME", self.at("home"))
             .env("CODEX_HOME", self.at("home/.codex"))
             .env("CODEX_ORCH_DATA", self.at("data"))
+            .env("CODEX_ORCH_ENGINE", engine())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

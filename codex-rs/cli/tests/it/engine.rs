@@ -4,11 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use orch_engine::check::PINNED;
-use orch_engine::find::{ENGINE_ENV, Search};
-use orch_engine::install::{Install, engines_dir};
-use orch_engine::obtain::obtain;
-use orch_engine::platform::Platform;
+use orch_engine::find::ENGINE_ENV;
+use orch_engine::obtain::obtain_pinned;
 
 /// What all test binaries of this build share: the engine, and what was found out about it.
 pub(crate) fn data_dir() -> PathBuf {
@@ -24,31 +21,13 @@ pub(crate) fn cache_dir() -> PathBuf {
 /// The upstream binary.
 pub(crate) fn engine() -> &'static Path {
     static ENGINE: LazyLock<PathBuf> = LazyLock::new(|| {
-        let platform = Platform::here().expect("codex has a binary for this platform");
-        let search = Search {
-            flag: None,
-            env: std::env::var_os(ENGINE_ENV),
-            config: None,
-            managed: Some(engines_dir(&data_dir())),
-            // A codex that happens to be installed may be any version.
-            path: None,
-            own_exe: std::env::current_exe().unwrap(),
-            probing: false,
-            platform,
-        };
-        let plan = Install {
-            data_dir: data_dir(),
-            cache_dir: cache_dir(),
-            version: PINNED.to_owned(),
-            path: std::env::var_os("PATH").unwrap_or_default(),
-            trampoline: None,
-            platform,
-        };
+        let named = std::env::var_os(ENGINE_ENV);
+        let path = std::env::var_os("PATH").unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let found = runtime.block_on(obtain(&search, &plan, |_| {}));
+        let found = runtime.block_on(obtain_pinned(named, &data_dir(), path));
         found.unwrap_or_else(|error| {
             panic!(
                 "these tests run the real engine, and there is none: {error}. {}",

@@ -312,6 +312,9 @@ fn exec_fork_copies_as_upstream_does_and_never_stops() {
     assert_ne!(output.thread(), thread);
     let asked = &sent(&world)[0];
     assert!(asked.contains("Make one"), "{output:#?}");
-    assert!(asked.contains("The repository moved since your last turn"), "{asked}");
+    assert!(
+        asked.contains("The repository moved since your last turn"),
+        "{asked}"
+    );
     assert_eq!(world.turns(), ["completed", "completed"]);
 }

@@ -9,12 +9,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::Duration;
 
-use orch_engine::check::PINNED;
-use orch_engine::find::{ENGINE_ENV, Search};
-use orch_engine::install::{Install, engines_dir};
+use orch_engine::find::ENGINE_ENV;
 use orch_engine::leash::Launch;
-use orch_engine::obtain::obtain;
-use orch_engine::platform::Platform;
+use orch_engine::obtain::obtain_pinned;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Value, json};
@@ -24,33 +21,15 @@ use tempfile::TempDir;
 pub(crate) fn engine() -> PathBuf {
     static ENGINE: LazyLock<PathBuf> = LazyLock::new(|| {
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("codex-orch-data");
-        let path = std::env::var_os("PATH").unwrap();
-        let search = Search {
-            flag: None,
-            env: std::env::var_os(ENGINE_ENV),
-            config: None,
-            managed: Some(engines_dir(&data)),
-            // What happens to be on PATH may be of any version: the tests are for the pinned one.
-            path: None,
-            own_exe: trampoline(),
-            probing: false,
-            platform: Platform::here().unwrap(),
-        };
-        let plan = Install {
-            cache_dir: data.join("cache"),
-            data_dir: data,
-            version: PINNED.to_owned(),
-            path,
-            trampoline: Some(trampoline()),
-            platform: Platform::here().unwrap(),
-        };
+        let named = std::env::var_os(ENGINE_ENV);
+        let path = std::env::var_os("PATH").unwrap_or_default();
         // A thread and a runtime of its own: tests that are async ask for it too.
         let obtained = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(obtain(&search, &plan, |_| {}))
+            runtime.block_on(obtain_pinned(named, &data, path))
         });
         let obtained = obtained.join().unwrap();
         obtained.unwrap_or_else(|error| {

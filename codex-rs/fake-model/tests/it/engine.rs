@@ -6,11 +6,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use orch_engine::check::PINNED;
-use orch_engine::find::{ENGINE_ENV, Search};
-use orch_engine::install::{Install, engines_dir};
-use orch_engine::obtain::obtain;
-use orch_engine::platform::Platform;
+use orch_engine::find::ENGINE_ENV;
+use orch_engine::obtain::obtain_pinned;
 use orch_fake_model::record::Answered::Reply;
 use orch_fake_model::scenario::Scenario;
 use orch_fake_model::server::{KEY_VARIABLE, Options, Patience, Server};
@@ -82,31 +79,13 @@ fn engine() -> &'static Path {
     static ENGINE: LazyLock<PathBuf> = LazyLock::new(|| {
         let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let data_dir = tmp.parent().unwrap_or(tmp).join("codex-orch-data");
-        let platform = Platform::here().expect("codex has a binary for this platform");
-        let search = Search {
-            flag: None,
-            env: std::env::var_os(ENGINE_ENV),
-            config: None,
-            managed: Some(engines_dir(&data_dir)),
-            // A codex that happens to be installed may be any version.
-            path: None,
-            own_exe: std::env::current_exe().unwrap(),
-            probing: false,
-            platform,
-        };
-        let plan = Install {
-            cache_dir: data_dir.join("cache"),
-            data_dir,
-            version: PINNED.to_owned(),
-            path: std::env::var_os("PATH").unwrap_or_default(),
-            trampoline: None,
-            platform,
-        };
+        let named = std::env::var_os(ENGINE_ENV);
+        let path = std::env::var_os("PATH").unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let found = runtime.block_on(obtain(&search, &plan, |_| {}));
+        let found = runtime.block_on(obtain_pinned(named, &data_dir, path));
         found.unwrap_or_else(|error| {
             panic!(
                 "these tests run the real engine, and there is none: {error}. {}",

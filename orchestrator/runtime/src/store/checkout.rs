@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use orch_core::graph::{Statuses, ready};
@@ -62,6 +63,7 @@ pub fn refresh(
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&lock_path)
         .map_err(failed(&lock_path))?;
     lock.lock().map_err(failed(&lock_path))?;

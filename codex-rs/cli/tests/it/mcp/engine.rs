@@ -7,17 +7,15 @@ use orch_fake_model::server::{KEY_VARIABLE, Options, Patience, Server};
 use serde_json::{Value, json};
 
 use super::client::Stand;
+use crate::engine::engine;
 
 fn exec(stand: &Stand, server: &Server, more: &[&str]) -> Output {
     stand.configure(&server.config_toml());
-    let engine = std::env::var_os("CODEX_ORCH_ENGINE").expect(
-        "CODEX_ORCH_ENGINE must name the upstream codex binary: these tests run the real engine",
-    );
     let mut args = vec!["exec", "--json"];
     args.extend(more);
     let output = stand
         .orch(&args)
-        .env("CODEX_ORCH_ENGINE", engine)
+        .env("CODEX_ORCH_ENGINE", engine())
         .env(KEY_VARIABLE, "x")
         .output()
         .unwrap();
