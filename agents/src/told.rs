@@ -8,7 +8,7 @@ use orch_core::graph::Statuses;
 use orch_core::judge::{deciding, status_at};
 use orch_protocol::git::CommitSummary;
 use orch_protocol::session::Session;
-use orch_protocol::task::{Claim, EvidenceKind, Task, TaskStatus};
+use orch_protocol::task::{Actor, Claim, EvidenceKind, Task, TaskStatus};
 use orch_protocol::turn::{TurnEvent, TurnRecord, TurnStatus};
 
 use crate::commits::from_top;
@@ -47,11 +47,20 @@ impl<'a> Told<'a> {
                 seen.kind == EvidenceKind::Turn && turns.contains(seen.reference.as_str())
             })
         };
+        // What the main agent says by its tools names no turn, but a branch and a time.
+        let is_said = |task: &Task| {
+            task.claims.iter().any(|claim| {
+                claim.by == Actor::MainAgent
+                    && claim.at >= session.started_at
+                    && claim.branch == session.branch
+            })
+        };
+        let is_own = |task: &Task| history::thread_of(task) == Some(&session.thread);
         let mut tasks: Vec<&Task> = view
             .state
             .tasks
             .values()
-            .filter(|task| history::thread_of(task) == Some(&session.thread) || is_seen(task))
+            .filter(|task| is_own(task) || is_seen(task) || is_said(task))
             .collect();
         tasks.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         Self {

@@ -127,7 +127,7 @@ Make the importer faster and test it
 
 ## Commits
 
-- `0000000000` Commit 2748 (turn 1)
+- `0000000000000000000000000000000000000abc` Commit 2748 (turn 1)
 
 ## Changes
 

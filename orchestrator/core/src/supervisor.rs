@@ -194,6 +194,12 @@ impl Supervisor {
         &self.state
     }
 
+    /// Takes in what other processes have made durable since the state was loaded (the main agent's tools, a second
+    /// terminal). `state` holds every fact of ours as well: they are durable too.
+    pub fn refresh(&mut self, state: State) {
+        self.state = state;
+    }
+
     /// Makes ids of the next command differ from all others.
     pub fn nonce(&self) -> String {
         format!("{}/{}", self.log, self.seq + 1)

@@ -234,7 +234,7 @@ impl Driver<'_> {
 
     async fn effect(
         &mut self,
-        supervisor: &Supervisor,
+        supervisor: &mut Supervisor,
         effect: Effect,
         turn: &mut Turn,
     ) -> Result<Option<Input>, DriverError> {
@@ -275,6 +275,9 @@ impl Driver<'_> {
                     }
                 };
                 turn.ran = Some((ran.exit_code, ran.signal));
+                // Meanwhile the agent has had its tools, and people other terminals.
+                let threads: Vec<ThreadId> = ran.thread.iter().cloned().collect();
+                supervisor.refresh(self.store.load(&threads).await?);
                 if let Some(remark) = &ran.remark {
                     (self.tell)(remark);
                 }

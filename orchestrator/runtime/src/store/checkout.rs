@@ -16,9 +16,9 @@ use orch_protocol::Timestamp;
 use orch_protocol::ids::{CommitId, TaskId};
 use orch_protocol::task::{Claim, Evidence, Origin, Task, TaskStatus};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::objects::id_of;
 use super::{BareStore, StoreError, files};
 
 /// Why the checkout could not be refreshed. The state itself is safe.
@@ -35,7 +35,7 @@ pub enum CheckoutError {
     Store(#[from] StoreError),
 }
 
-/// Which files stand there, and what we wrote into them.
+/// Which files stand there, and git's id of what we wrote into them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Manifest {
     files: BTreeMap<String, String>,
@@ -43,6 +43,7 @@ struct Manifest {
 
 const MANIFEST: &str = ".checkout.json";
 const LOCK: &str = ".lock";
+const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Brings `root` up to date. Returns the names under which changed files were kept.
 pub fn refresh(
@@ -64,29 +65,43 @@ pub fn refresh(
         .truncate(false)
         .write(true)
         .mode(0o600)
+        // A link that somebody put there leads out of the work tree.
+        .custom_flags(NO_FOLLOW)
         .open(&lock_path)
         .map_err(failed(&lock_path))?;
     lock.lock().map_err(failed(&lock_path))?;
-    let mut wanted: BTreeMap<String, Vec<u8>> = store.documents()?;
-    wanted.insert(".gitignore".to_owned(), b"*\n".to_vec());
-    wanted.insert(
-        "project_tasks.yaml".to_owned(),
-        tasks_yaml(state, here, &commit)?.into_bytes(),
+    let made = BTreeMap::from([
+        (".gitignore", b"*\n".to_vec()),
+        (
+            "project_tasks.yaml",
+            tasks_yaml(state, here, &commit)?.into_bytes(),
+        ),
+    ]);
+    let mut wanted: BTreeMap<String, String> = store.documents()?;
+    wanted.extend(
+        made.iter()
+            .map(|(name, bytes)| ((*name).to_owned(), id_of(bytes))),
     );
     let manifest_path = root.join(MANIFEST);
     let before: Manifest = std::fs::read(&manifest_path)
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
-    let mut after = Manifest::default();
     let mut kept = Vec::new();
-    for (name, bytes) in &wanted {
-        let sum = sum(bytes);
-        if before.files.get(name) != Some(&sum) || !root.join(name).exists() {
-            kept.extend(put(root, name, bytes, before.files.get(name))?);
+    for (name, id) in &wanted {
+        // A session or an entry of long ago is told by its id: it isn't even read.
+        if before.files.get(name) == Some(id) && root.join(name).exists() {
+            continue;
         }
-        after.files.insert(name.clone(), sum);
+        let bytes = match made.get(name.as_str()) {
+            Some(bytes) => Some(bytes.clone()),
+            None => store.document(name)?,
+        };
+        if let Some(bytes) = bytes {
+            kept.extend(put(root, name, &bytes, before.files.get(name))?);
+        }
     }
+    let after = Manifest { files: wanted };
     let bytes = serde_json::to_vec(&after).map_err(|error| failed(&manifest_path)(error.into()))?;
     write(root, &manifest_path, &bytes)?;
     Ok(kept)
@@ -108,8 +123,7 @@ fn put(
             } else {
                 Vec::new()
             };
-            let held_sum = sum(&held);
-            let ours = meta.is_file() && (Some(&held_sum) == written || held == bytes);
+            let ours = meta.is_file() && (Some(&id_of(&held)) == written || held == bytes);
             if !ours {
                 let aside = free_name(&path);
                 std::fs::rename(&path, &aside).map_err(failed(&path))?;
@@ -168,13 +182,6 @@ fn own_dir(dir: &Path) -> Result<(), CheckoutError> {
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> CheckoutError {
     let path = path.to_owned();
     move |source| CheckoutError::Io { path, source }
-}
-
-fn sum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// A task as people read it: judged, in the order in which one asks about it.

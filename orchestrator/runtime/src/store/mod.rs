@@ -150,22 +150,25 @@ impl BareStore {
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// The files that the checkout shows as they stand in the store: project, sessions, journal.
-    pub fn documents(&self) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+    /// The files of the store that the checkout shows (project, sessions, journal), each with git's id of its content.
+    pub fn documents(&self) -> Result<BTreeMap<String, String>, StoreError> {
         let Some((objects, head)) = self.opened()? else {
             return Ok(BTreeMap::new());
         };
-        let mut documents = objects.read_flat(&head)?;
+        let mut documents = objects.ids(&head, None)?;
         documents.retain(|name, _| name == "project_state.json");
         for dir in ["sessions", "journal"] {
-            let files = objects.read_dir(&head, dir, |_| true)?;
-            documents.extend(
-                files
-                    .into_iter()
-                    .map(|(name, bytes)| (format!("{dir}/{name}"), bytes)),
-            );
+            documents.extend(objects.ids(&head, Some(dir))?);
         }
         Ok(documents)
+    }
+
+    /// The content of one of them.
+    pub fn document(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((objects, head)) = self.opened()? else {
+            return Ok(None);
+        };
+        objects.read(&head, path)
     }
 
     fn opened(&self) -> Result<Option<(Objects, CommitId)>, StoreError> {

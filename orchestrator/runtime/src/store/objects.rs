@@ -189,6 +189,27 @@ impl Objects {
         Ok(tree.map(names).unwrap_or_default())
     }
 
+    /// Paths of the files at the top or in one folder, each with git's id of its content.
+    pub(super) fn ids(
+        &self,
+        at: &CommitId,
+        dir: Option<&str>,
+    ) -> Result<BTreeMap<String, String>, StoreError> {
+        let tree = match dir {
+            None => Some(self.tree(at)?),
+            Some(dir) => self.dir(at, dir)?,
+        };
+        let Some(tree) = tree else {
+            return Ok(BTreeMap::new());
+        };
+        let path = |name: &str| dir.map_or_else(|| name.to_owned(), |dir| format!("{dir}/{name}"));
+        Ok(tree
+            .iter()
+            .filter(|entry| entry.kind() == Some(ObjectType::Blob))
+            .filter_map(|entry| Some((path(entry.name().ok()?), entry.id().to_string())))
+            .collect())
+    }
+
     /// One file.
     pub(super) fn read(&self, at: &CommitId, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let tree = self.tree(at)?;
@@ -269,4 +290,11 @@ fn lost_the_race(error: &git2::Error) -> bool {
         error.code(),
         ErrorCode::Modified | ErrorCode::Locked | ErrorCode::Exists
     ) || (error.class() == ErrorClass::Reference && error.code() == ErrorCode::NotFound)
+}
+
+/// Git's id of a content, as [`Objects::ids`] tells it.
+pub(super) fn id_of(bytes: &[u8]) -> String {
+    Oid::hash_object(ObjectType::Blob, bytes)
+        .map(|id| id.to_string())
+        .unwrap_or_default()
 }

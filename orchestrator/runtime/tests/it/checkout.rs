@@ -88,6 +88,11 @@ async fn nothing_is_written_through_a_link() {
     fs::create_dir(&root).unwrap();
     fs::write(outside.join("target"), "theirs").unwrap();
     std::os::unix::fs::symlink(outside.join("target"), root.join("project_tasks.yaml")).unwrap();
+    std::os::unix::fs::symlink(outside.join("made"), root.join(".lock")).unwrap();
+    assert!(refresh(&root, &store, &state, &Here::default()).is_err());
+    assert!(!outside.join("made").exists());
+
+    fs::remove_file(root.join(".lock")).unwrap();
     refresh(&root, &store, &state, &Here::default()).unwrap();
     assert_eq!(
         fs::read_to_string(outside.join("target")).unwrap(),

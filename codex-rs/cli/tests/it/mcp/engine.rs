@@ -99,6 +99,11 @@ fn a_model_keeps_the_backlog_in_the_tightest_sandbox() {
     let state = stand.listing(&["state", "show", "--json"]);
     assert_eq!(state["state"][0]["sessions"].as_array().unwrap().len(), 1);
     assert_eq!(state["state"][0]["journal"].as_array().unwrap().len(), 1);
+    let told = stand.listing(&["journal", "show", "--json"]);
+    let told = told["journal"][0]["text"].as_str().unwrap();
+    for title in ["Write the parser", "Test it"] {
+        assert!(told.contains(&format!("- {title} — ")), "{told}");
+    }
     let kept = std::fs::read_dir(stand.repo().join(".codex-orch")).unwrap();
     let kept = kept.filter(|entry| {
         let name = entry.as_ref().unwrap().file_name();
