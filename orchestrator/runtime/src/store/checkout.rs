@@ -52,9 +52,9 @@ pub fn refresh(
     state: &State,
     here: &Here,
 ) -> Result<Vec<String>, CheckoutError> {
-    let Some(commit) = store.head()? else {
+    if store.head()?.is_none() {
         return Ok(Vec::new());
-    };
+    }
     for dir in [root.to_owned(), root.join("sessions"), root.join("journal")] {
         own_dir(&dir)?;
     }
@@ -70,6 +70,10 @@ pub fn refresh(
         .open(&lock_path)
         .map_err(failed(&lock_path))?;
     lock.lock().map_err(failed(&lock_path))?;
+    // Looked up once and while the lock is held: others may go on folding meanwhile.
+    let Some(commit) = store.head()? else {
+        return Ok(Vec::new());
+    };
     let made = BTreeMap::from([
         (".gitignore", b"*\n".to_vec()),
         (
@@ -77,7 +81,7 @@ pub fn refresh(
             tasks_yaml(state, here, &commit)?.into_bytes(),
         ),
     ]);
-    let mut wanted: BTreeMap<String, String> = store.documents()?;
+    let mut wanted: BTreeMap<String, String> = store.documents(&commit)?;
     wanted.extend(
         made.iter()
             .map(|(name, bytes)| ((*name).to_owned(), id_of(bytes))),
@@ -95,7 +99,7 @@ pub fn refresh(
         }
         let bytes = match made.get(name.as_str()) {
             Some(bytes) => Some(bytes.clone()),
-            None => store.document(name)?,
+            None => store.document(&commit, name)?,
         };
         if let Some(bytes) = bytes {
             kept.extend(put(root, name, &bytes, before.files.get(name))?);

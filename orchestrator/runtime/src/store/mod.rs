@@ -150,25 +150,23 @@ impl BareStore {
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// The files of the store that the checkout shows (project, sessions, journal), each with git's id of its content.
-    pub fn documents(&self) -> Result<BTreeMap<String, String>, StoreError> {
-        let Some((objects, head)) = self.opened()? else {
+    /// The files that the checkout shows (project, sessions, journal) as they stand in a state commit, each with git's id
+    /// of its content.
+    pub fn documents(&self, at: &CommitId) -> Result<BTreeMap<String, String>, StoreError> {
+        let Some(objects) = Objects::open(&self.git_dir())? else {
             return Ok(BTreeMap::new());
         };
-        let mut documents = objects.ids(&head, None)?;
+        let mut documents = objects.ids(at, None)?;
         documents.retain(|name, _| name == "project_state.json");
         for dir in ["sessions", "journal"] {
-            documents.extend(objects.ids(&head, Some(dir))?);
+            documents.extend(objects.ids(at, Some(dir))?);
         }
         Ok(documents)
     }
 
     /// The content of one of them.
-    pub fn document(&self, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some((objects, head)) = self.opened()? else {
-            return Ok(None);
-        };
-        objects.read(&head, path)
+    pub fn document(&self, at: &CommitId, path: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Objects::open(&self.git_dir())?.map_or(Ok(None), |objects| objects.read(at, path))
     }
 
     fn opened(&self) -> Result<Option<(Objects, CommitId)>, StoreError> {
