@@ -88,7 +88,13 @@ impl Config {
                     "docs/data-formats.md lists every field; nothing was started",
                 )
             })?,
-            Err(_) => OrchToml::default(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => OrchToml::default(),
+            Err(error) => {
+                return Err(Trouble::new(
+                    format!("Failed to read {}: {error}", path.display()),
+                    "mend or remove it; nothing was started",
+                ));
+            }
         };
         // A configuration that upstream can't read is upstream's to complain about.
         let user = std::fs::read_to_string(home.join("config.toml"))

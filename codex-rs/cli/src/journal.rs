@@ -85,7 +85,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
             }
         }
     }
-    project.finish().await?;
+    project.finish().await;
     Ok(0)
 }
 

@@ -4,6 +4,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use orch_protocol::text::one_line;
+
 use crate::trouble::Trouble;
 
 /// A line on stdout.
@@ -32,6 +34,7 @@ pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<(), Trouble> {
 
 /// A note of ours beside upstream's output.
 pub(crate) fn note(text: &str) {
+    let text = one_line(text, 2_000);
     let _ = writeln!(io::stderr().lock(), "codex-orch: {text}");
 }
 

@@ -92,11 +92,16 @@ impl Project {
 
     /// Ends a command that only reads: all there is to do is to fold what dead processes have left. Where that can't be
     /// done, what was asked for has been shown all the same.
-    pub(crate) async fn finish(self) -> Result<(), Trouble> {
+    pub(crate) async fn finish(self) {
         if self.store.is_unfolded() {
-            self.close().await
-        } else {
-            Ok(())
+            self.settle().await;
+        }
+    }
+
+    /// [`Project::close`] for when the command has done what it was asked for: a failure is told and fails nothing.
+    pub(crate) async fn settle(self) {
+        if let Err(trouble) = self.close().await {
+            out::note(&format!("recorded, but not yet folded: {}", trouble.line()));
         }
     }
 

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
     } else {
         as_text(&project, &seen)?
     }
-    project.finish().await?;
+    project.finish().await;
     Ok(0)
 }
 

@@ -128,7 +128,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
             list(&seen, json, |task, statuses| {
                 all || statuses.of(&task.id).is_open()
             })?;
-            project.finish().await?;
+            project.finish().await;
         }
         Command::Ready { json } => {
             let seen = project.see().await?;
@@ -138,11 +138,11 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
                 .map(|task| task.id.clone())
                 .collect();
             list(&seen, json, |task, _| wanted.contains(&task.id))?;
-            project.finish().await?;
+            project.finish().await;
         }
         Command::Show { task, json } => {
             show(&project.see().await?, &task, json)?;
-            project.finish().await?;
+            project.finish().await;
         }
         Command::Add(add) => {
             let json = add.json;
@@ -202,7 +202,8 @@ async fn changed(
             }
         }
     }
-    project.close().await
+    project.settle().await;
+    Ok(())
 }
 
 fn list(seen: &Seen, json: bool, wanted: impl Fn(&Task, &Statuses) -> bool) -> Result<(), Trouble> {

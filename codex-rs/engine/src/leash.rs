@@ -1,5 +1,5 @@
 //! Children die with us, also after `kill -9` of codex-orch. On Linux `codex-orch __leash <parent> <engine> args…` becomes a
-//! guard that stays ([`crate::guard`]) and starts `codex-orch __leash hold <guard> <engine> args…`; that asks the kernel for
+//! guard that stays (`guard.rs`) and starts `codex-orch __leash hold <guard> <engine> args…`; that asks the kernel for
 //! SIGKILL at the guard's death, looks whether the guard is still there, and becomes the engine.
 //!
 //! What dies with us: the engine, its MCP servers, and all that its shells have started in the sessions upstream gave them.

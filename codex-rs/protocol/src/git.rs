@@ -112,6 +112,9 @@ pub struct HeadRelation {
     pub expected_branch_at: Option<CommitId>,
     /// The tip of the expected branch is reachable from the seen head (it was merged in here).
     pub expected_branch_merged: bool,
+    /// When the branch seen was last worked on, it held expected already: then nothing was merged in since.
+    #[serde(default)]
+    pub expected_known_there: bool,
     /// Commits of the seen head that expected doesn't have, newest first, at most 50.
     pub incoming: Vec<CommitSummary>,
     /// How many there are in all.

@@ -15,8 +15,6 @@ use crate::session::Digest;
 pub struct BranchContext {
     /// What the work is for, in the user's words.
     pub objective: Option<String>,
-    /// The task that stands for the objective.
-    pub goal_task: Option<TaskId>,
     /// The last session on the branch.
     pub last_session: Option<SessionId>,
     /// Its thread.

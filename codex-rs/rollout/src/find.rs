@@ -18,13 +18,13 @@ pub const MARKER_WITHIN: u64 = 1 << 20;
 /// Clocks of file systems are coarser than the process's own.
 const CLOCK_SLACK: Duration = Duration::from_secs(2);
 
-/// The newest rollout written at or after `since` that holds `marker` in its first [`MARKER_WITHIN`] bytes.
+/// The rollouts written at or after `since`, the newest first, that hold `marker` in its first [`MARKER_WITHIN`] bytes.
 ///
 /// The marker is looked for as bytes: it should be of characters that JSON doesn't escape. Only folders of dates from
 /// the day before `since` are looked into, whatever the time zone they were named in.
-pub fn find_by_marker(sessions: &Path, since: SystemTime, marker: &str) -> Option<PathBuf> {
+pub fn find_by_marker(sessions: &Path, since: SystemTime, marker: &str) -> Vec<PathBuf> {
     if marker.is_empty() {
-        return None;
+        return Vec::new();
     }
     let since = since
         .checked_sub(CLOCK_SLACK)
@@ -41,12 +41,14 @@ pub fn find_by_marker(sessions: &Path, since: SystemTime, marker: &str) -> Optio
     written.sort_by_key(|found| Reverse(found.clone()));
     let finder = memmem::Finder::new(marker);
     let mut head = Vec::new();
-    written.into_iter().map(|(_, path)| path).find(|path| {
+    let mut paths: Vec<PathBuf> = written.into_iter().map(|(_, path)| path).collect();
+    paths.retain(|path| {
         head.clear();
         let read =
             File::open(path).and_then(|file| file.take(MARKER_WITHIN).read_to_end(&mut head));
         read.is_ok() && finder.find(&head).is_some()
-    })
+    });
+    paths
 }
 
 /// All files of a thread, in the order of their windows.

@@ -160,7 +160,12 @@ pub fn classify(given: Compared<'_>) -> Drift {
                 Some(_) if !relation.expected_in_seen => DriftKind::Rewritten,
                 Some(_) | None => DriftKind::Advanced,
             },
-            _ if has_context && relation.expected_branch_merged => DriftKind::Merged,
+            _ if has_context
+                && relation.expected_branch_merged
+                && !relation.expected_known_there =>
+            {
+                DriftKind::Merged
+            }
             _ if !has_context && relation.expected_in_seen => DriftKind::Branched,
             _ => DriftKind::Switched,
         }
@@ -256,7 +261,12 @@ impl Drift {
             line.push_str(&format!(", {outgoing} not in here"));
         }
         if !self.touched.is_empty() {
-            line.push_str(&format!(", touching {}", self.touched.join(", ")));
+            let touched: Vec<String> = self
+                .touched
+                .iter()
+                .map(|path| one_line(path, 200))
+                .collect();
+            line.push_str(&format!(", touching {}", touched.join(", ")));
         }
         line
     }

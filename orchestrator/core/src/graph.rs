@@ -1,6 +1,6 @@
 //! The task graph: what is ready, what closes a cycle. petgraph is named in this file alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{ClaimState, Task, TaskStatus};
@@ -11,7 +11,10 @@ use crate::judge::{Here, deciding, status_at};
 
 /// Statuses of all tasks as seen from one place, parents derived from their parts.
 #[derive(Debug, Clone, Default)]
-pub struct Statuses(BTreeMap<TaskId, TaskStatus>);
+pub struct Statuses {
+    judged: BTreeMap<TaskId, TaskStatus>,
+    parents: BTreeSet<TaskId>,
+}
 
 impl Statuses {
     /// Judges every task. A parent on whose own claims nothing holds takes its status from its parts: done when all
@@ -23,12 +26,10 @@ impl Statuses {
                 parts.entry(parent).or_default().push(&task.id);
             }
         }
-        let mut judged = Self(
-            tasks
-                .iter()
-                .map(|(id, task)| (id.clone(), status_at(task, here)))
-                .collect(),
-        );
+        let mut judged: BTreeMap<TaskId, TaskStatus> = tasks
+            .iter()
+            .map(|(id, task)| (id.clone(), status_at(task, here)))
+            .collect();
         // Deepest first: a parent's parts are settled before the parent. Depth is bounded against hostile parent loops.
         let mut parents: Vec<(usize, &TaskId)> =
             parts.keys().map(|id| (depth(tasks, id), *id)).collect();
@@ -45,22 +46,24 @@ impl Statuses {
                 .get(parent)
                 .into_iter()
                 .flatten()
-                .filter_map(|id| judged.0.get(*id))
+                .filter_map(|id| judged.get(*id))
                 .copied();
             let derived = derive(of, own.is_some());
-            judged.0.insert(parent.clone(), derived);
+            judged.insert(parent.clone(), derived);
         }
-        judged
+        let parents = parts.into_keys().cloned().collect();
+        Self { judged, parents }
     }
 
     /// The status of a task; pending for one that isn't there.
     pub fn of(&self, id: &TaskId) -> TaskStatus {
-        self.0.get(id).copied().unwrap_or(TaskStatus::Pending)
+        self.judged.get(id).copied().unwrap_or(TaskStatus::Pending)
     }
 
-    /// Pending, no parts of its own left to do, and every need done here.
+    /// Pending, not left to its parts, and every need done here.
     pub fn is_ready(&self, task: &Task) -> bool {
         self.of(&task.id) == TaskStatus::Pending
+            && !self.parents.contains(&task.id)
             && task
                 .needs
                 .iter()
@@ -132,13 +135,9 @@ pub fn is_acyclic(tasks: &BTreeMap<TaskId, Task>) -> bool {
 
 /// Tasks that can be begun, the most urgent first, then the oldest. Parents of open parts are left out.
 pub fn ready<'a>(tasks: &'a BTreeMap<TaskId, Task>, statuses: &Statuses) -> Vec<&'a Task> {
-    let parents: std::collections::BTreeSet<&TaskId> = tasks
-        .values()
-        .filter_map(|task| task.parent.as_ref())
-        .collect();
     let mut ready: Vec<&Task> = tasks
         .values()
-        .filter(|task| statuses.is_ready(task) && !parents.contains(&task.id))
+        .filter(|task| statuses.is_ready(task))
         .collect();
     ready.sort_by_key(|task| (task.priority, task.created_at, task.id.clone()));
     ready

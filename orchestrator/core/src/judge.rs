@@ -18,6 +18,12 @@ impl Reachable {
         Self(commits.into_iter().collect())
     }
 
+    /// With commits that are reached by what HEAD was when a run was cut off, though not by what it is now.
+    pub fn with(mut self, commits: impl IntoIterator<Item = CommitId>) -> Self {
+        self.0.extend(commits);
+        self
+    }
+
     /// HEAD reaches `commit`.
     pub fn contains(&self, commit: &CommitId) -> bool {
         self.0.contains(commit)
@@ -94,12 +100,13 @@ pub fn status_at(task: &Task, here: &Here) -> TaskStatus {
     }
 }
 
-/// Branches on which a done-claim that doesn't hold here was made: "done on feature".
+/// The other branch on which a done-claim that doesn't hold here was made: "done on feature".
 pub fn done_elsewhere<'a>(task: &'a Task, here: &Here) -> Option<&'a str> {
     task.claims
         .iter()
         .rev()
-        .find(|claim| claim.state == ClaimState::Done && !holds(claim, here))
+        .filter(|claim| claim.state == ClaimState::Done && claim.branch != here.branch)
+        .find(|claim| !holds(claim, here))
         .and_then(|claim| claim.branch.as_deref())
 }
 

@@ -8,7 +8,7 @@ use orch_protocol::git::GitSnapshot;
 use orch_protocol::ids::{SessionId, ThreadId};
 use orch_protocol::project::{BranchContext, Checkpoint, RunKind};
 use orch_protocol::proposal::{Change, Confidence, Proposal};
-use orch_protocol::session::Digest;
+use orch_protocol::session::{Digest, SessionTurn};
 use orch_protocol::task::{Actor, ClaimState};
 use orch_protocol::text::one_line;
 use orch_protocol::turn::{TurnKind, TurnRecord, TurnStatus};
@@ -114,7 +114,7 @@ impl Supervisor {
         let known = |record: &TurnRecord| {
             self.sessions_of(thread)
                 .flat_map(|session| &session.turns)
-                .any(|turn| turn.record.turn == record.turn)
+                .any(|turn| turn.record.turn == record.turn && is_told(turn))
         };
         // Upstream stamps whole seconds; a turn of this very run may seem to begin up to a second before it.
         let begins = since.as_second() - 1;
@@ -178,6 +178,9 @@ impl Supervisor {
                 },
             );
         } else if !self.state.project.proposals.contains_key(&proposal.id) {
+            if let Some(recording) = &mut self.recording {
+                recording.waiting += 1;
+            }
             self.fact(
                 now,
                 proposal.by,
@@ -188,7 +191,6 @@ impl Supervisor {
         }
         if let Some(recording) = &mut self.recording {
             recording.done += usize::from(at_once && is_done);
-            recording.waiting += usize::from(!at_once);
         }
     }
 
@@ -295,7 +297,6 @@ impl Supervisor {
                 known.snapshot
             },
             forked_from: None,
-            goal_task: known.goal_task,
             parked_thread: known.parked_thread,
         };
         let event = Event::ContextSet {
@@ -340,4 +341,10 @@ impl Supervisor {
         }
         parts.join(" · ")
     }
+}
+
+/// Whether the agents have been asked about a turn: the summary is the last they give. A turn that was recorded by a
+/// process that died before that is taken up again.
+fn is_told(turn: &SessionTurn) -> bool {
+    turn.summary.is_some() || turn.record.kind != TurnKind::User
 }

@@ -14,12 +14,13 @@ use serde_json::Value;
 pub const MARK: &str = "[redacted]";
 
 /// Pattern, and what replaces it.
-const PATTERNS: [(&str, &str); 12] = [
+const PATTERNS: [(&str, &str); 14] = [
     (
         r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
         "[redacted]",
     ),
     (r"\bsk-[A-Za-z0-9_-]{20,}", "[redacted]"),
+    (r"\b[srp]k_(?:live|test)_[A-Za-z0-9]{16,}", "[redacted]"),
     (
         r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,}|glpat-[A-Za-z0-9_-]{20,})",
         "[redacted]",
@@ -36,7 +37,7 @@ const PATTERNS: [(&str, &str); 12] = [
         "[redacted]",
     ),
     (
-        r"(?i)\b(authorization\s*:\s*(?:bearer|basic|token)\s+)[^\s'\x22]+",
+        r"(?i)\b(authorization\s*:\s*(?:(?:bearer|basic|token)\s+)?)[^\s'\x22]+",
         "${1}[redacted]",
     ),
     (
@@ -44,11 +45,15 @@ const PATTERNS: [(&str, &str); 12] = [
         "${1}:[redacted]@",
     ),
     (
-        r#"(?i)(--(?:password|passwd|token|secret|api-key|access-key)(?:=|\s+))(?:"[^"]*"|'[^']*'|[^\s'"]+)"#,
+        r#"(?i)(--(?:password|passwd|pass|passphrase|token|secret|(?:api|access|secret|private)-key)(?:=|\s+))(?:"[^"]*"|'[^']*'|[^\s'"]+)"#,
         "${1}[redacted]",
     ),
     (
-        r#"(?i)\b([a-z0-9_.-]*(?:secret|token|password|passwd|api[_-]?key|private[_-]?key|access[_-]?key)['"]?\s*[=:]\s*)(?:"[^"]+"|'[^']+'|[^\s'",;]{6,})"#,
+        r#"(\bcurl\b[^\n]*?\s(?:-u|--user)[ =]['"]?[^\s:'"]+):[^\s'"]+"#,
+        "${1}:[redacted]",
+    ),
+    (
+        r#"(?i)\b([a-z0-9_.-]*(?:secret|token|password|passwd|passphrase|_pass|_pwd|credentials|(?:api|access|secret|private)[_-]?key)['"]?\s*[=:]\s*)(?:"[^"]+"|'[^']+'|[^\s'",;]{6,})"#,
         "${1}[redacted]",
     ),
 ];
@@ -146,6 +151,7 @@ mod tests {
             fake("sk-", 10),
             fake("ghp_", 12),
             fake("xoxb-", 6),
+            fake("sk_live_", 8),
             "AKIAIOSFODNN7EXAMPLE".to_owned(),
             "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----".to_owned(),
         ] {
@@ -165,6 +171,15 @@ mod tests {
                 "DB_PASSWORD=[redacted] ./run",
             ),
             ("login --token abcdef", "login --token [redacted]"),
+            (
+                "DJANGO_SECRET_KEY='abc def' ./run",
+                "DJANGO_SECRET_KEY=[redacted] ./run",
+            ),
+            ("tool --secret-key abcdef", "tool --secret-key [redacted]"),
+            ("curl -s -u me:hunter2 x", "curl -s -u me:[redacted] x"),
+            ("MYSQL_PWD=hunter2 mysql", "MYSQL_PWD=[redacted] mysql"),
+            ("DB_PASS=hunter2 ./run", "DB_PASS=[redacted] ./run"),
+            ("Authorization: abcdef123", "Authorization: [redacted]"),
             (r#"{"api_key": "abcdefgh"}"#, r#"{"api_key": [redacted]}"#),
         ] {
             assert_eq!(text(given), expect);

@@ -3,7 +3,7 @@
 use orch_protocol::Timestamp;
 use orch_protocol::fact::Event;
 use orch_protocol::git::{GitSnapshot, Head, HeadRelation};
-use orch_protocol::ids::{RunId, ThreadId};
+use orch_protocol::ids::{CommitId, RunId, ThreadId};
 use orch_protocol::project::{BranchContext, DriftEntry, OpenRun, RunKind};
 use orch_protocol::session::Session;
 use orch_protocol::task::Actor;
@@ -54,6 +54,7 @@ impl Supervisor {
                         self.effect(Effect::Compare {
                             expected: Box::new(expected),
                             seen: Box::new(seen.clone()),
+                            known: self.last_head_on(seen.head.branch()),
                         });
                         self.gate = Some(Gate { start, drift: None });
                     }
@@ -62,6 +63,10 @@ impl Supervisor {
             }
             (RunKind::Fresh | RunKind::Review, _) | (_, None) => self.launch(&start, &[]),
         }
+    }
+
+    fn last_head_on(&self, branch: Option<&str>) -> Option<CommitId> {
+        self.state.context(branch).snapshot?.head.commit().cloned()
     }
 
     pub(crate) fn compared(&mut self, now: Timestamp, relation: &HeadRelation) {
@@ -261,7 +266,6 @@ impl Supervisor {
             .iter()
             .map(|choice| format!("--on-drift {}", choice.name()))
             .collect();
-        self.effect(Effect::Fold);
         self.effect(Effect::Stop {
             what: format!(
                 "nothing was sent: this conversation no longer fits the repository{refused}. {}",
@@ -272,6 +276,7 @@ impl Supervisor {
                 choices.join(", ")
             ),
         });
+        self.effect(Effect::Fold);
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use orch_protocol::Timestamp;
 use orch_protocol::fact::{Event, Fact};
 use orch_protocol::git::{CommitSummary, GitSnapshot, HeadRelation};
-use orch_protocol::ids::{FactId, LogId, RunId, SessionId, TaskId, ThreadId, TurnId};
+use orch_protocol::ids::{CommitId, FactId, LogId, RunId, SessionId, TaskId, ThreadId, TurnId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::session::Session;
 use orch_protocol::task::Actor;
@@ -92,6 +92,8 @@ pub enum Effect {
         expected: Box<GitSnapshot>,
         /// Git now.
         seen: Box<GitSnapshot>,
+        /// Where the branch seen stood when it was last worked on.
+        known: Option<CommitId>,
     },
     /// Copy a conversation; answer with [`Input::Parked`].
     Park {

@@ -11,7 +11,7 @@ use orch_core::run::Start;
 use orch_core::state::State;
 use orch_core::supervisor::{About, Effect, Ended, Input, Supervisor};
 use orch_protocol::Timestamp;
-use orch_protocol::git::{CommitSummary, GitSnapshot};
+use orch_protocol::git::{CommitSummary, GitSnapshot, Head};
 use orch_protocol::ids::{CommitId, RunId, TaskId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::task::Actor;
@@ -113,7 +113,8 @@ impl Driver<'_> {
             .drive(&mut supervisor, Input::Start(Box::new(start)), &mut turn)
             .await;
         match (driven, turn.ran, turn.stopped) {
-            (Ok(()), _, Some((what, hint))) => Ok(Outcome::Stopped { what, hint }),
+            // What a person has to decide comes before what could not be folded.
+            (_, _, Some((what, hint))) => Ok(Outcome::Stopped { what, hint }),
             // Upstream's exit code is the user's, whatever became of our records.
             (driven, Some((exit_code, signal)), None) => Ok(Outcome::Ran {
                 exit_code,
@@ -161,6 +162,7 @@ impl Driver<'_> {
             .filter(|run| self.store.is_dead(&run.log))
             .cloned()
             .collect();
+        let dead = self.ours(dead).await?;
         if dead.is_empty() {
             return Ok(Supervisor::new(
                 state,
@@ -187,6 +189,19 @@ impl Driver<'_> {
             .await?;
         }
         Ok(supervisor)
+    }
+
+    /// Those runs that were begun in this work tree: what another one's HEAD was can only be told there.
+    async fn ours(&self, dead: Vec<OpenRun>) -> Result<Vec<OpenRun>, GitError> {
+        if dead.is_empty() {
+            return Ok(dead);
+        }
+        let here = self.git.look().await?.map(|seen| seen.worktree);
+        let is_ours = |run: &OpenRun| match &run.snapshot {
+            Some(began) => here.as_ref() == Some(&began.worktree),
+            None => true,
+        };
+        Ok(dead.into_iter().filter(is_ours).collect())
     }
 
     /// Where tasks are judged: what HEAD reaches of the commits that claims name, and of `also`.
@@ -239,8 +254,12 @@ impl Driver<'_> {
         turn: &mut Turn,
     ) -> Result<Option<Input>, DriverError> {
         match effect {
-            Effect::Compare { expected, seen } => {
-                let relation = Box::new(self.git.relation(*expected, *seen).await?);
+            Effect::Compare {
+                expected,
+                seen,
+                known,
+            } => {
+                let relation = Box::new(self.git.relation(*expected, *seen, known).await?);
                 Ok(Some(Input::Compared {
                     now: self.clock.now(),
                     relation,
@@ -326,6 +345,29 @@ impl Driver<'_> {
         }
     }
 
+    /// The work tree as `seen`, but for HEAD: that is the tip of the branch it stood on before, if there is one.
+    async fn tip_of(
+        &self,
+        before: &GitSnapshot,
+        seen: &GitSnapshot,
+    ) -> Result<GitSnapshot, GitError> {
+        let relation = self
+            .git
+            .relation(before.clone(), seen.clone(), None)
+            .await?;
+        let head = match (before.head.branch(), relation.expected_branch_at) {
+            (Some(name), Some(commit)) => Head::Branch {
+                name: name.to_owned(),
+                commit,
+            },
+            (Some(_), None) | (None, _) => seen.head.clone(),
+        };
+        Ok(GitSnapshot {
+            head,
+            ..seen.clone()
+        })
+    }
+
     async fn ended(
         &self,
         supervisor: &Supervisor,
@@ -335,24 +377,38 @@ impl Driver<'_> {
     ) -> Result<Ended, DriverError> {
         let now = self.clock.now();
         let open = supervisor.state().project.open_runs.get(run);
-        let after = self.git.look().await?;
-        let mut turns = ran.turns;
+        let (since, before) = match open {
+            Some(open) => (open.at, open.snapshot.clone()),
+            None => (now, None),
+        };
+        let mut after = self.git.look().await?;
         let mut made = Vec::new();
-        if let (Some(before), Some(after)) = (open.and_then(|open| open.snapshot.clone()), &after) {
-            let since = open.map_or(now, |open| open.at);
-            // A run that was cut off ended when its rollout was last written, not when it was found.
-            let until = if recovered {
-                ran.last_seen.unwrap_or(since)
+        if let (Some(before), Some(seen)) = (before, &after) {
+            if recovered {
+                // Only as far as its rollout goes, and on its own branch: HEAD may have been moved since.
+                let until = ran.last_seen.unwrap_or(since);
+                let was = self.tip_of(&before, seen).await?;
+                made = self
+                    .git
+                    .made_between(before.clone(), was, since, until)
+                    .await?;
+                after = Some(as_left(before, seen, &made));
             } else {
-                now
-            };
-            made = self
-                .git
-                .made_between(before, after.clone(), since, until)
-                .await?;
-            share_out(&made, &mut turns, since);
+                made = self
+                    .git
+                    .made_between(before, seen.clone(), since, now)
+                    .await?;
+            }
         }
+        let mut turns = ran.turns;
+        share_out(&made, &mut turns, since);
         let here = self.here(supervisor.state(), after.as_ref(), &made).await?;
+        let here = Here {
+            reachable: here
+                .reachable
+                .with(made.iter().map(|commit| commit.id.clone())),
+            ..here
+        };
         Ok(Ended {
             now,
             run: run.clone(),
@@ -364,6 +420,28 @@ impl Driver<'_> {
             here,
             recovered,
         })
+    }
+}
+
+/// What a run that was cut off has left of the work tree, as far as that can be told later: the last commit it made. What
+/// moved since is drift, and is told as that.
+fn as_left(before: GitSnapshot, seen: &GitSnapshot, made: &[CommitSummary]) -> GitSnapshot {
+    let head = match (before.head.branch(), made.last()) {
+        (Some(name), Some(last)) => Head::Branch {
+            name: name.to_owned(),
+            commit: last.id.clone(),
+        },
+        (Some(_), None) | (None, _) => before.head.clone(),
+    };
+    let dirty = if head == seen.head {
+        seen.dirty.clone()
+    } else {
+        before.dirty.clone()
+    };
+    GitSnapshot {
+        head,
+        dirty,
+        ..before
     }
 }
 

@@ -121,7 +121,12 @@ impl Git for FakeGit {
         Ok(Reachable::new(commits.intersection(&self.reached).cloned()))
     }
 
-    async fn relation(&self, _: GitSnapshot, _: GitSnapshot) -> Result<HeadRelation, GitError> {
+    async fn relation(
+        &self,
+        _: GitSnapshot,
+        _: GitSnapshot,
+        _: Option<CommitId>,
+    ) -> Result<HeadRelation, GitError> {
         Ok(self.relation.clone())
     }
 

@@ -37,7 +37,13 @@ impl Place {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let repo = git::find(&folder);
         let top = repo.as_ref().map_or(&folder, |repo| &repo.common_dir);
-        let home = codex_home.join("orch").join("state").join(hash(top));
+        let of_folder = |folder: &Path| codex_home.join("orch").join("state").join(hash(folder));
+        // A folder that was no repository when its state began keeps it where it is.
+        let before = repo
+            .as_ref()
+            .map(|repo| of_folder(&repo.worktree))
+            .filter(|dir| dir.exists());
+        let home = before.unwrap_or_else(|| of_folder(top));
         let Some(found) = repo.clone() else {
             return Self {
                 folder,
@@ -76,13 +82,6 @@ impl Place {
                 }
             }
         }
-    }
-
-    /// Top of the project: the work tree, or the folder itself.
-    pub fn top(&self) -> &Path {
-        self.repo
-            .as_ref()
-            .map_or(&self.folder, |repo| &repo.worktree)
     }
 }
 

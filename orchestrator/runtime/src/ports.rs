@@ -61,11 +61,12 @@ pub trait Git: Send + Sync {
     /// Those of `commits` that HEAD reaches.
     async fn reachable(&self, commits: BTreeSet<CommitId>) -> Result<Reachable, GitError>;
 
-    /// How two snapshots' heads stand to one another.
+    /// How two snapshots' heads stand to one another; `known` is where the branch seen stood when last worked on.
     async fn relation(
         &self,
         expected: GitSnapshot,
         seen: GitSnapshot,
+        known: Option<CommitId>,
     ) -> Result<HeadRelation, GitError>;
 
     /// Commits that came to be reachable between two looks and were made in `since..=until`, oldest first.

@@ -185,9 +185,17 @@ fn read(home: &Path, run: &RunId, kind: &RunKind, since: Timestamp) -> Ran {
         RunKind::Fresh | RunKind::Fork { .. } => {
             // File systems keep coarser times than clocks.
             let since = SystemTime::from(since) - Duration::from_secs(2);
-            find_by_marker(&sessions, since, run.as_str())
-                .into_iter()
-                .collect()
+            // A sub-agent's file repeats what its parent was told, and a later session may have printed it: the run's own
+            // is the first that was begun, as the names say.
+            let mut paths = find_by_marker(&sessions, since, run.as_str());
+            paths.sort_by_key(|path| path.file_name().map(ToOwned::to_owned));
+            let is_root = |path: &PathBuf| {
+                let meta = read_thread(std::slice::from_ref(path))
+                    .ok()
+                    .and_then(|read| read.meta);
+                meta.is_some_and(|meta| !meta.is_subagent)
+            };
+            paths.into_iter().find(is_root).into_iter().collect()
         }
         RunKind::Review => Vec::new(),
     };

@@ -199,3 +199,16 @@ fn a_task_is_taken_up_by_its_id_in_a_new_thread() {
     let last = world.requests().pop().unwrap();
     assert!(told(&last).contains(text(&known)));
 }
+
+#[test]
+fn an_ephemeral_run_leaves_what_git_and_its_exit_code_tell() {
+    let world = World::new(planned());
+    world.run(&["exec", "--ephemeral", "Build a parser"]).ok();
+    assert!(world.sessions().is_empty(), "upstream left no rollout");
+    let state = world.state();
+    let points = state["project"]["checkpoints"].as_array().unwrap();
+    let last = points.last().unwrap();
+    assert_eq!(last["head"]["commit"], world.head());
+    assert_eq!(last["text"], "no turn recorded, exit code 0 · 1 commit");
+    assert_eq!(state["project"]["open_runs"], json!({}));
+}

@@ -100,12 +100,17 @@ fn the_newest_claim_that_holds_decides() {
     check(vec![said(Blocked, 1, &[])], TaskStatus::Blocked, None);
     check(vec![said(Dropped, 1, &[])], TaskStatus::Dropped, None);
     check(vec![said(Done, 1, &[1])], TaskStatus::Done, None);
-    // After a reset, what was done is open again; elsewhere it is still done.
-    check(vec![said(Done, 1, &[2])], TaskStatus::Pending, Some("main"));
+    // After a reset, what was done is open again, and done nowhere else.
+    check(vec![said(Done, 1, &[2])], TaskStatus::Pending, None);
+    let on_dev = Claim {
+        branch: Some("dev".to_owned()),
+        ..said(Done, 1, &[2])
+    };
+    check(vec![on_dev], TaskStatus::Pending, Some("dev"));
     check(
         vec![said(Active, 1, &[]), said(Done, 2, &[2])],
         TaskStatus::Active,
-        Some("main"),
+        None,
     );
     // Order of time, not of the list; among equals the later in the list.
     check(

@@ -84,7 +84,7 @@ fn every_drift_goes_the_way_of_the_policy() {
     let none = HeadRelation::default;
     let go: &[&str] = &["launch resume t"];
     let told: &[&str] = &["tell go on", "launch resume t"];
-    let stop: &[&str] = &["fold", "stop"];
+    let stop: &[&str] = &["stop", "fold"];
     let park: &[&str] = &["park t"];
     let forward: &[&str] = &["tell fast-forward", "launch resume t"];
     let rebuild: &[&str] = &["tell rebuild", "launch fresh"];
@@ -146,7 +146,7 @@ fn a_stop_says_what_can_be_chosen() {
         relation: Box::default(),
     });
     assert_eq!(
-        effects[1],
+        effects[0],
         "stop: go back to where it was, start a fresh run, or choose: --on-drift fork, --on-drift rebuild"
     );
     assert_eq!(

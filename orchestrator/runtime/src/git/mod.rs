@@ -80,8 +80,9 @@ impl Git for FolderGit {
         &self,
         expected: GitSnapshot,
         seen: GitSnapshot,
+        known: Option<CommitId>,
     ) -> Result<HeadRelation, GitError> {
-        self.blocking(move |folder| walk::relation(folder, &expected, &seen))
+        self.blocking(move |folder| walk::relation(folder, &expected, &seen, known.as_ref()))
             .await
     }
 

@@ -51,6 +51,7 @@ pub(super) fn relation(
     folder: &Path,
     expected: &GitSnapshot,
     seen: &GitSnapshot,
+    known: Option<&CommitId>,
 ) -> Result<HeadRelation, git2::Error> {
     let repo = Repository::discover(folder)?;
     let oid = |id: Option<&CommitId>| id.and_then(|id| Oid::from_str(id.as_str()).ok());
@@ -76,6 +77,10 @@ pub(super) fn relation(
             Some(to) => tip == to || repo.graph_descendant_of(to, tip)?,
             None => false,
         };
+    }
+    let known = oid(known).filter(|oid| repo.find_commit(*oid).is_ok());
+    if let (Some(known), Some(from)) = (known, from) {
+        relation.expected_known_there = known == from || repo.graph_descendant_of(known, from)?;
     }
     if let Some(to) = to {
         for oid in range(&repo, to, from)? {
@@ -108,7 +113,12 @@ pub(super) fn made_between(
     };
     let before = oid(before).filter(|oid| repo.find_commit(*oid).is_ok());
     let mut made = Vec::new();
-    for oid in range(&repo, after, before)? {
+    let mut walk = range(&repo, after, before)?;
+    // A branch that was made, worked on and left again within the turn is reached by what HEAD was meanwhile.
+    for tip in heads_in(&repo, since, until) {
+        walk.push(tip)?;
+    }
+    for oid in walk {
         let commit = repo.find_commit(oid?)?;
         // Merging or pulling brings in commits that were made elsewhere and earlier: they are no work of this turn.
         if (since..=until).contains(&commit.time().seconds()) {
@@ -120,6 +130,19 @@ pub(super) fn made_between(
     }
     made.reverse();
     Ok(made)
+}
+
+/// What HEAD was between two times, as its reflog says; nothing where none is kept.
+fn heads_in(repo: &Repository, since: i64, until: i64) -> Vec<Oid> {
+    let Ok(log) = repo.reflog("HEAD") else {
+        return Vec::new();
+    };
+    log.iter()
+        .filter(|entry| (since..=until).contains(&entry.committer().when().seconds()))
+        .map(|entry| entry.id_new())
+        .filter(|oid| repo.find_commit(*oid).is_ok())
+        .take(MAX_MADE)
+        .collect()
 }
 
 fn range<'a>(

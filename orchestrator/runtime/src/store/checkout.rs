@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,8 @@ struct Manifest {
 
 const MANIFEST: &str = ".checkout.json";
 const LOCK: &str = ".lock";
+/// Some 100 bytes a session: far more than there will be.
+const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
 const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Brings `root` up to date. Returns the names under which changed files were kept.
@@ -87,8 +89,7 @@ pub fn refresh(
             .map(|(name, bytes)| ((*name).to_owned(), id_of(bytes))),
     );
     let manifest_path = root.join(MANIFEST);
-    let before: Manifest = std::fs::read(&manifest_path)
-        .ok()
+    let before: Manifest = own_file(&manifest_path)
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
     let mut kept = Vec::new();
@@ -109,6 +110,19 @@ pub fn refresh(
     let bytes = serde_json::to_vec(&after).map_err(|error| failed(&manifest_path)(error.into()))?;
     write(root, &manifest_path, &bytes)?;
     Ok(kept)
+}
+
+/// Reads a file of ours; none where it is missing, or is a link or a device that somebody put there.
+fn own_file(path: &Path) -> Option<Vec<u8>> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(NO_FOLLOW)
+        .open(path)
+        .ok()?;
+    let mut bytes = Vec::new();
+    file.metadata().ok().filter(|meta| meta.is_file())?;
+    file.take(MAX_MANIFEST).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// Puts a file in place; what stands there and isn't what we last wrote is renamed first.

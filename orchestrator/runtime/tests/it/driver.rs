@@ -179,6 +179,8 @@ async fn a_dead_run_is_recovered_once_from_its_rollout() {
     let mut next = Stand::new(vec![ran(Vec::new())]);
     next.store = MemStore::new(LogId::new("next"));
     next.store.state = state;
+    // Meanwhile somebody has left the branch: what the thread expects is where its run was, not where HEAD is now.
+    next.git.looks = VecDeque::from([look("elsewhere", "c9")]).into();
     let mut cut = turn("t1", StepStatus::InProgress);
     cut.status = TurnStatus::Interrupted;
     next.engine.found = Ran {
@@ -193,6 +195,8 @@ async fn a_dead_run_is_recovered_once_from_its_rollout() {
         .map(|t| t.record.status)
         .collect();
     assert_eq!(turns, [TurnStatus::Interrupted]);
+    let expected = sessions.values().next().unwrap().snapshot.as_ref().unwrap();
+    assert_eq!(expected.head, look("main", "c0").head);
     let ended = next
         .store
         .facts

@@ -136,7 +136,7 @@ async fn a_relation_counts_what_rev_list_counts() {
     commit(at, "b", "1", "two");
     let ahead = look().await;
     let relation = FolderGit::new(at)
-        .relation(before.clone(), ahead.clone())
+        .relation(before.clone(), ahead.clone(), None)
         .await
         .unwrap();
     assert!(relation.expected_in_seen && relation.expected_branch_merged);
@@ -147,7 +147,7 @@ async fn a_relation_counts_what_rev_list_counts() {
     git(at, &["reset", "-q", "--hard", "HEAD~2"]);
     commit(at, "c", "1", "rewritten");
     let rewritten = FolderGit::new(at)
-        .relation(ahead, look().await)
+        .relation(ahead, look().await, None)
         .await
         .unwrap();
     assert!(!rewritten.expected_in_seen);
@@ -197,4 +197,43 @@ fn a_bare_repository_is_no_work_tree() {
     let dir = folder();
     git(dir.path(), &["init", "-q", "--bare", "."]);
     assert_eq!(orch_runtime::git::find(dir.path()), None);
+}
+
+#[tokio::test]
+async fn a_branch_that_was_left_within_the_turn_gives_its_commits_too() {
+    let dir = repo();
+    let at = dir.path();
+    let look = || async { FolderGit::new(at).look().await.unwrap().unwrap() };
+    let (before, began) = (look().await, SystemClock.now());
+    git(at, &["switch", "-q", "-c", "fix"]);
+    let fixed = commit(at, "fix", "1", "fixed");
+    git(at, &["switch", "-q", "main"]);
+    let after = look().await;
+    assert_eq!(before.head, after.head);
+    let until = SystemClock.now();
+    let git = FolderGit::new(at);
+    let found = git.made_between(before, after, began, until);
+    let ids: Vec<String> = found
+        .await
+        .unwrap()
+        .iter()
+        .map(|made| made.id.to_string())
+        .collect();
+    // The first commit was made within the same second as the turn began.
+    assert!(ids.contains(&fixed), "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_branch_that_held_the_expected_head_before_has_merged_nothing() {
+    let dir = repo();
+    let at = dir.path();
+    let look = || async { FolderGit::new(at).look().await.unwrap().unwrap() };
+    let expected = look().await;
+    git(at, &["switch", "-q", "-c", "feature"]);
+    let known = CommitId::new(commit(at, "f", "1", "feature"));
+    let seen = look().await;
+    let git = FolderGit::new(at);
+    let ask = |known| git.relation(expected.clone(), seen.clone(), known);
+    assert!(ask(Some(known)).await.unwrap().expected_known_there);
+    assert!(!ask(None).await.unwrap().expected_known_there);
 }

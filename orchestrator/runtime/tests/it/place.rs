@@ -78,3 +78,31 @@ async fn a_state_kept_aside_moves_into_the_clone_once_it_is_trusted() {
     let mut adopted = BareStore::new(trusted.store, LogId::new("b"));
     assert_eq!(adopted.load(&[]).await.unwrap().tasks.len(), 1);
 }
+
+#[tokio::test]
+async fn a_state_from_before_git_init_is_found_and_adopted() {
+    let (dir, home) = (
+        folder(),
+        tempfile::tempdir_in("/")
+            .or_else(|_| tempfile::tempdir())
+            .unwrap(),
+    );
+    // The checkout of this project is a repository itself: a folder without one stands outside of it.
+    let outside = home.path().join("project");
+    std::fs::create_dir(&outside).unwrap();
+    let before = Place::of(&outside, dir.path(), |_| true);
+    let log = LogId::new("a");
+    let mut store = BareStore::new(before.store.clone(), log.clone());
+    store.append(&[added(&log, 1, "before git")]).await.unwrap();
+    store.close().unwrap();
+    git(&outside, &["init", "-q"]);
+    let untrusted = Place::of(&outside, dir.path(), |_| false);
+    assert_eq!(
+        untrusted.store, before.store,
+        "it stays where it is until it may move"
+    );
+    let trusted = Place::of(&outside, dir.path(), |_| true);
+    let mut adopted = BareStore::new(trusted.store.clone(), LogId::new("b"));
+    assert_eq!(adopted.load(&[]).await.unwrap().tasks.len(), 1);
+    assert!(!before.store.exists());
+}
