@@ -99,7 +99,7 @@ pub(crate) fn sort_key(name: &str) -> (String, u64) {
 }
 
 /// The first line below the heading `Goal`.
-fn goal(text: &str) -> Option<String> {
+pub(crate) fn goal(text: &str) -> Option<String> {
     let mut lines = text
         .lines()
         .skip_while(|line| line.trim() != "## Goal")

@@ -12,6 +12,7 @@ use super::stand::Stand;
 use super::story::End;
 use super::telling::short;
 use crate::config::own_exe;
+use crate::journal::goal;
 use crate::out;
 use crate::trouble::Trouble;
 
@@ -40,11 +41,8 @@ pub(crate) fn as_text(stand: &Stand, end: &End, screen: &Screen) -> Result<(), T
     label = "journal";
     for entry in &end.journal {
         let (name, page) = (text(&entry["name"]), text(&entry["text"]));
-        let goal = section(page, "Goal").next().unwrap_or_default();
-        rows(
-            label,
-            &format!("{name}  {}", goal.trim_end_matches(" (request, turn 1)")),
-        )?;
+        let goal = goal(page).unwrap_or_default();
+        rows(label, &format!("{name}  {goal}"))?;
         for commit in section(page, "Commits") {
             rows("", &format!("- {commit}"))?;
         }
