@@ -318,3 +318,34 @@ fn exec_fork_copies_as_upstream_does_and_never_stops() {
     );
     assert_eq!(world.turns(), ["completed", "completed"]);
 }
+
+#[test]
+fn a_branch_with_work_of_its_own_is_merged_into_or_switched_to() {
+    let (world, first) = begun();
+    let thread = first.thread();
+    // `dev` begins before that commit and has work of its own; `feature` begins after it.
+    world.git(&["switch", "-qc", "dev", "HEAD~1"]);
+    world.exec("On dev");
+    world.git(&["switch", "-q", "main"]);
+    world.git(&["switch", "-qc", "feature"]);
+    world.exec("On feature");
+    let before = world.requests().len();
+    world
+        .run(&["exec", "--json", "resume", &thread, "Go on"])
+        .exits(3)
+        .is_trouble("switched: main at", "--on-drift fork");
+    assert_eq!(world.requests().len(), before, "nothing was sent");
+
+    world.git(&["switch", "-q", "dev"]);
+    world.commit("dev.txt", "dev\n", "Dev");
+    world.git(&["merge", "-q", "--no-edit", "main"]);
+    world
+        .run(&["exec", "--json", "resume", &thread, "Go on"])
+        .ok();
+    let drift = world.state()["project"]["drift"].clone();
+    let last = drift.as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (text(&last["kind"]), text(&last["choice"])),
+        ("merged", "go on")
+    );
+}
