@@ -41,6 +41,12 @@ impl Project {
         let place = Place::of(folder, &config.home, |folder| {
             trusting || config.trusts(folder)
         });
+        if let Some(second) = &place.second {
+            out::note(&format!(
+                "a second state of this project stands in {} and isn't merged into this one",
+                second.display()
+            ));
+        }
         let store = BareStore::new(place.store.clone(), log::fresh_id(SystemClock.now()));
         let git = FolderGit::new(&place.folder);
         Self {

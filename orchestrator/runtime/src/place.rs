@@ -20,6 +20,8 @@ pub struct Place {
     pub checkout: Option<PathBuf>,
     /// Why the state isn't in the clone, if it could be.
     pub aside: Option<Aside>,
+    /// A second state of this project, kept in upstream's home while the clone's own could not be used; it isn't merged.
+    pub second: Option<PathBuf>,
 }
 
 /// Why a repository's state is kept in upstream's home.
@@ -51,6 +53,7 @@ impl Place {
                 store: home,
                 checkout: None,
                 aside: None,
+                second: None,
             };
         };
         // Upstream trusts a work tree by its top, by the folder itself, or by the repository's main work tree.
@@ -69,6 +72,7 @@ impl Place {
                 store: home,
                 checkout: None,
                 aside,
+                second: None,
             },
             None => {
                 let store = found.common_dir.join("codex-orch");
@@ -76,6 +80,7 @@ impl Place {
                 Self {
                     folder,
                     repo,
+                    second: Some(home).filter(|home| home.exists() && store.exists()),
                     store,
                     checkout: Some(found.worktree.join(".codex-orch")),
                     aside,

@@ -106,3 +106,22 @@ async fn a_state_from_before_git_init_is_found_and_adopted() {
     assert_eq!(adopted.load(&[]).await.unwrap().tasks.len(), 1);
     assert!(!before.store.exists());
 }
+
+#[tokio::test]
+async fn a_second_state_is_named_and_never_merged_or_dropped_in_silence() {
+    let (repo, home) = (repo(), folder());
+    let own = Place::of(repo.path(), home.path(), |_| true);
+    assert_eq!(own.second, None);
+    let log = LogId::new("a");
+    let mut store = BareStore::new(own.store.clone(), log.clone());
+    store.append(&[added(&log, 1, "own")]).await.unwrap();
+    store.close().unwrap();
+    let aside = Place::of(repo.path(), home.path(), |_| false);
+    let mut store = BareStore::new(aside.store.clone(), log.clone());
+    store.append(&[added(&log, 1, "aside")]).await.unwrap();
+    store.close().unwrap();
+    let both = Place::of(repo.path(), home.path(), |_| true);
+    assert_eq!(both.second, Some(aside.store.clone()));
+    assert_eq!(both.store, own.store);
+    assert!(aside.store.exists());
+}
