@@ -11,6 +11,8 @@ use std::io;
 pub(crate) struct Process {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
+    /// Its process group and its session; 0 when that was begun outside our pid namespace (a container's entry).
+    pub(crate) group: i32,
     pub(crate) session: i32,
     /// Of its state only this counts: stopped, and ended but not waited for.
     pub(crate) is_stopped: bool,
@@ -22,6 +24,11 @@ pub(crate) struct Process {
 /// Reads one process; `None` when it is gone.
 pub(crate) fn read(pid: i32) -> Option<Process> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Reads ourselves. rustix's `getpgrp` and `getsid` don't take the 0 of a group or session outside our pid namespace.
+pub(crate) fn own() -> Option<Process> {
+    read(rustix::process::getpid().as_raw_pid())
 }
 
 /// Reads all processes there are.
@@ -48,6 +55,7 @@ fn parse(stat: &[u8]) -> Option<Process> {
     Some(Process {
         pid: pid.parse().ok()?,
         parent: fields.get(1)?.parse().ok()?,
+        group: fields.get(2)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
         is_stopped: matches!(state, "T" | "t"),
         has_ended: matches!(state, "Z" | "X"),
@@ -125,6 +133,7 @@ mod tests {
         Process {
             pid,
             parent,
+            group: pid,
             session,
             is_stopped: false,
             has_ended: false,
@@ -141,10 +150,10 @@ mod tests {
         let stat = b"12 (a) T 7 (b)) Z 3 4 5 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 777 9 9\n";
         let parsed = parse(stat).unwrap();
         assert_eq!(
-            (parsed.pid, parsed.parent, parsed.session, parsed.started),
-            (12, 3, 5, 777)
+            (parsed.pid, parsed.parent, parsed.group, parsed.started),
+            (12, 3, 4, 777)
         );
-        assert!(parsed.has_ended && !parsed.is_stopped);
+        assert!(parsed.session == 5 && parsed.has_ended && !parsed.is_stopped);
         for cut in 0..stat.len() {
             // Whatever is cut off, it is no panic.
             let _ = parse(&stat[..cut]);

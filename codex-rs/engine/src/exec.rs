@@ -186,13 +186,15 @@ impl ExecChild {
 
 /// Whether Ctrl-C and Ctrl-\\ reach the child by themselves: we are in the terminal's foreground group, and so is it.
 fn terminal_signals_us() -> bool {
-    let ours = rustix::process::getpgrp();
-    let foreground = [
-        rustix::termios::tcgetpgrp(io::stdin()),
-        rustix::termios::tcgetpgrp(io::stdout()),
-        rustix::termios::tcgetpgrp(io::stderr()),
-    ];
-    foreground.into_iter().any(|group| group == Ok(ours))
+    is_foreground(io::stdin()) || is_foreground(io::stdout()) || is_foreground(io::stderr())
+}
+
+#[cfg(target_os = "linux")]
+use crate::guard::is_foreground;
+
+#[cfg(not(target_os = "linux"))]
+fn is_foreground(terminal: impl std::os::fd::AsFd) -> bool {
+    rustix::termios::tcgetpgrp(terminal) == Ok(rustix::process::getpgrp())
 }
 
 async fn read_some(stderr: &mut Option<ChildStderr>, chunk: &mut [u8]) -> usize {

@@ -9,16 +9,15 @@
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, exit};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, getpid,
-    getsid, kill_process, pidfd_open, pidfd_send_signal, set_child_subreaper,
-    set_dumpable_behavior, setsid, wait,
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process,
+    pidfd_open, pidfd_send_signal, set_child_subreaper, set_dumpable_behavior, setsid, wait,
 };
 
 use crate::descendants::{self, Owned, Process};
@@ -61,7 +60,7 @@ impl Guard {
         // Asked after it was opened: so it is our parent that was opened.
         still_child_of(parent)?;
         let own = getpid();
-        let Some(session) = descendants::read(own.as_raw_pid()).map(|own| own.session) else {
+        let Some(session) = descendants::own().map(|own| own.session) else {
             return Ok(None);
         };
         let Ok(signals) = Signals::catch() else {
@@ -139,7 +138,7 @@ impl Guard {
     fn comes_from_keys(&self, signal: Signal) -> bool {
         let terminal = || OpenOptions::new().read(true).open("/dev/tty").ok();
         matches!(signal, Signal::INT | Signal::QUIT)
-            && terminal().is_some_and(|tty| rustix::termios::tcgetpgrp(tty) == Ok(getpgrp()))
+            && terminal().is_some_and(|tty| is_foreground(&tty))
     }
 
     /// A stopped engine starts nothing more.
@@ -194,15 +193,27 @@ impl Guard {
 
 /// In the second stage: waits until the guard is out of reach of the keys, for a key would reach the engine twice.
 pub(crate) fn await_apart(guard: i32) {
-    let guard = Pid::from_raw(guard);
+    let session = descendants::own().map(|own| own.session);
     let started = Instant::now();
     // The leader of a process group cannot leave; and usually it has left long before this is asked.
-    while getsid(guard) == getsid(None)
-        && getpgid(guard).ok() != guard
-        && started.elapsed() < ONE_END
-    {
+    let is_near = || {
+        descendants::read(guard)
+            .is_some_and(|read| Some(read.session) == session && read.group != guard)
+    };
+    while is_near() && started.elapsed() < ONE_END {
         std::thread::sleep(Duration::from_micros(50));
     }
+}
+
+/// Whether keys of this terminal reach us.
+pub(crate) fn is_foreground(terminal: impl AsFd) -> bool {
+    let group = match rustix::termios::tcgetpgrp(terminal) {
+        Ok(group) => group.as_raw_pid(),
+        // A group outside our pid namespace, as ours may be.
+        Err(Errno::OPNOTSUPP) => 0,
+        Err(_) => return false,
+    };
+    descendants::own().is_some_and(|own| own.group == group)
 }
 
 /// Kills a process that was read, unless its pid is another's by now. Its pidfd tells its end.
