@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::git::GitSnapshot;
 use crate::ids::{FactId, ProposalId, RunId, SessionId, ThreadId, TurnId};
-use crate::project::{BranchContext, Checkpoint, DriftEntry, OpenRun};
+use crate::project::{BranchContext, Checkpoint, DriftChoice, DriftEntry, OpenRun};
 use crate::proposal::{Change, Proposal};
 use crate::session::{Digest, TurnSummary};
 use crate::task::Actor;
@@ -115,5 +115,26 @@ pub enum Event {
     DriftMet {
         /// What was seen and done.
         drift: DriftEntry,
+    },
+    /// A person chose what to do about a thread's drift, or the choice was taken up.
+    DriftChosen {
+        /// The thread.
+        thread: ThreadId,
+        /// The choice; none when it is used up.
+        choice: Option<DriftChoice>,
+    },
+    /// Git moved under a thread by its own user command (`!cmd`): what it expects moves along.
+    Anchored {
+        /// The thread's session.
+        session: SessionId,
+        /// Git after that command.
+        snapshot: Box<GitSnapshot>,
+    },
+    /// The user took turns of a thread back.
+    TurnReverted {
+        /// The session.
+        session: SessionId,
+        /// The turn.
+        turn: TurnId,
     },
 }

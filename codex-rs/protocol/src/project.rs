@@ -64,6 +64,22 @@ pub enum RunKind {
     },
     /// A code review: recorded, but no turn of the user's.
     Review,
+    /// One turn of an open thread, as a client of the interposer sent it.
+    Turn {
+        /// Of which.
+        thread: ThreadId,
+    },
+}
+
+/// What a person chose about a drift, before the thread's next turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftChoice {
+    /// When.
+    pub at: Timestamp,
+    /// The choice's word.
+    pub choice: String,
+    /// HEAD as it was then: with another one, the choice no longer counts.
+    pub head: Head,
 }
 
 /// A run that has begun and whose end isn't recorded yet: after a crash, what recovery starts from.
@@ -125,6 +141,9 @@ pub struct Project {
     /// The newest [`Project::MAX_DRIFT`] drifts, oldest first.
     #[serde(default)]
     pub drift: Vec<DriftEntry>,
+    /// Choices that wait for their thread's next turn.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drift_choices: BTreeMap<ThreadId, DriftChoice>,
 }
 
 impl Project {

@@ -40,6 +40,9 @@ pub struct SessionTurn {
     pub record: TurnRecord,
     /// What it amounted to; none until the summariser has seen it.
     pub summary: Option<TurnSummary>,
+    /// The user has taken it back since (`thread/revert`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reverted: bool,
 }
 
 /// One stretch of one root thread on one branch: a file in `sessions/`.
@@ -65,4 +68,8 @@ pub struct Session {
     pub digest: Option<Digest>,
     /// Name of its journal entry, once written.
     pub journal: Option<String>,
+}
+
+fn is_false(word: &bool) -> bool {
+    !*word
 }

@@ -42,6 +42,9 @@ impl Default for BriefLimits {
 pub struct Brief {
     /// The whole text, not yet escaped.
     pub text: String,
+    /// What is said once and apart from it, for the text of an open thread's brief is the same from turn to turn as long as
+    /// nothing changes (the engine then doesn't send it again).
+    pub note: String,
     /// The tasks it names.
     pub tasks: Vec<TaskId>,
 }
@@ -52,37 +55,54 @@ const PIECE: usize = 3_500;
 impl Brief {
     /// The text in pieces for the engine: each escaped, inside its own tag, and short enough to arrive whole.
     pub fn pieces(&self) -> Vec<String> {
-        let escaped = self.text.replace('&', "&amp;").replace('<', "&lt;");
-        let mut pieces = vec![String::new()];
-        for line in escaped.lines() {
-            let line = bounded(line, PIECE - 1);
-            let full = pieces
-                .last()
-                .is_some_and(|piece| piece.chars().count() + line.chars().count() + 1 > PIECE);
-            if full {
-                pieces.push(String::new());
-            }
-            if let Some(piece) = pieces.last_mut() {
-                piece.push_str(&line);
-                piece.push('\n');
-            }
-        }
-        let wrap = |(n, piece): (usize, &String)| {
-            format!(
-                "<codex_orch_brief_{}>\n{piece}</codex_orch_brief_{}>",
-                n + 1,
-                n + 1
-            )
-        };
-        pieces.iter().enumerate().map(wrap).collect()
+        let wrap = |(key, piece): (String, String)| format!("<{key}>\n{piece}</{key}>");
+        keyed("codex_orch_brief", &self.text).map(wrap).collect()
+    }
+
+    /// Text and note as context fragments of a turn: keys and escaped values, each short enough to arrive whole. The
+    /// engine puts each into a tag named by its key.
+    pub fn fragments(&self) -> Vec<(String, String)> {
+        let filled = |(_, piece): &(String, String)| !piece.is_empty();
+        keyed("codex_orch_brief", &self.text)
+            .chain(keyed("codex_orch_note", &self.note))
+            .filter(filled)
+            .collect()
     }
 }
 
-/// Writes the brief for a run on `here`'s branch. `notes` are what the model must be told first (drift).
+fn keyed(name: &str, text: &str) -> impl Iterator<Item = (String, String)> {
+    cut(text)
+        .into_iter()
+        .enumerate()
+        .map(move |(n, piece)| (format!("{name}_{}", n + 1), piece))
+}
+
+/// Escapes a text and cuts it at line ends.
+fn cut(text: &str) -> Vec<String> {
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
+    let mut pieces = vec![String::new()];
+    for line in escaped.lines() {
+        let line = bounded(line, PIECE - 1);
+        let full = pieces
+            .last()
+            .is_some_and(|piece| piece.chars().count() + line.chars().count() + 1 > PIECE);
+        if full {
+            pieces.push(String::new());
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.push_str(&line);
+            piece.push('\n');
+        }
+    }
+    pieces
+}
+
+/// Writes the brief for a run on `here`'s branch. `notes` are what the model must be told first (drift). With a mark they are
+/// part of the text, and the run's rollout is found by it; without one they are kept apart ([`Brief::note`]).
 pub fn brief(
     state: &State,
     here: &Here,
-    run: &RunId,
+    mark: Option<&RunId>,
     notes: &[String],
     limits: BriefLimits,
 ) -> Brief {
@@ -92,10 +112,15 @@ pub fn brief(
         tasks: Vec::new(),
     };
     let context = state.context(here.branch.as_deref());
-    page.line(&format!("Project state kept by codex-orch ({run}). It is background, not a request: the user's message decides."));
-    for note in notes {
-        page.block(note);
-    }
+    let mark = mark.map_or_else(String::new, |run| format!(" ({run})"));
+    page.line(&format!("Project state kept by codex-orch{mark}. It is background, not a request: the user's message decides."));
+    let note = match mark.is_empty() {
+        true => notes.join("\n"),
+        false => {
+            notes.iter().for_each(|note| page.block(note));
+            String::new()
+        }
+    };
     if let Some(branch) = &here.branch {
         page.line(&format!("Branch: {}", one_line(branch, 80)));
     }
@@ -138,6 +163,7 @@ pub fn brief(
     );
     Brief {
         text: page.text,
+        note: bounded(&note, PIECE),
         tasks: page.tasks,
     }
 }

@@ -11,6 +11,7 @@ pub mod drift;
 pub mod graph;
 pub mod judge;
 pub mod name;
+mod open_thread;
 mod record;
 pub mod redact;
 pub mod run;

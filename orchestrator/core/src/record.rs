@@ -238,13 +238,16 @@ impl Supervisor {
         }
         let commits = ended.commits.len();
         let line = self.report(session.as_ref(), &ended, done, waiting);
-        if let Some(after) = &ended.after {
-            let trigger = match (ended.recovered, commits > 0, done > 0) {
-                (true, _, _) => "recovery",
-                (false, true, _) => "commit",
-                (false, false, true) => "task-done",
-                (false, false, false) => "session-end",
-            };
+        let run = self.state.project.open_runs.get(&ended.run);
+        let is_turn = run.is_some_and(|run| matches!(run.kind, RunKind::Turn { .. }));
+        let trigger = match (ended.recovered, commits > 0, done > 0) {
+            (true, _, _) => Some("recovery"),
+            (false, true, _) => Some("commit"),
+            (false, false, true) => Some("task-done"),
+            // The session of an open thread goes on.
+            (false, false, false) => (!is_turn).then_some("session-end"),
+        };
+        if let (Some(after), Some(trigger)) = (&ended.after, trigger) {
             let checkpoint = Checkpoint {
                 at: now,
                 head: after.head.clone(),

@@ -44,7 +44,10 @@ pub(crate) struct Gate {
 impl Supervisor {
     pub(crate) fn start(&mut self, start: Start) {
         match (&start.kind, &start.seen) {
-            (RunKind::Resume { thread } | RunKind::Fork { thread }, Some(seen)) => {
+            (
+                RunKind::Resume { thread } | RunKind::Fork { thread } | RunKind::Turn { thread },
+                Some(seen),
+            ) => {
                 let expected = self
                     .sessions_of(thread)
                     .last()
@@ -73,10 +76,14 @@ impl Supervisor {
         let Some(mut gate) = self.gate.take() else {
             return;
         };
-        let (RunKind::Resume { thread } | RunKind::Fork { thread }) = gate.start.kind.clone()
+        let (RunKind::Resume { thread } | RunKind::Fork { thread } | RunKind::Turn { thread }) =
+            gate.start.kind.clone()
         else {
             return;
         };
+        if matches!(gate.start.kind, RunKind::Turn { .. }) {
+            gate.start.on_drift = self.take_choice(now, &thread, gate.start.seen.as_ref());
+        }
         let (Some(session), Some(seen)) =
             (self.sessions_of(&thread).last(), gate.start.seen.as_ref())
         else {
@@ -104,12 +111,16 @@ impl Supervisor {
         // `exec fork` is itself the choice "fork": the copy goes on here, and is told what moved.
         let decision = match gate.start.kind {
             RunKind::Fork { .. } => Decision::GoOn,
-            RunKind::Resume { .. } | RunKind::Fresh | RunKind::Review => {
+            RunKind::Resume { .. } | RunKind::Turn { .. } | RunKind::Fresh | RunKind::Review => {
                 decide(drift.kind, gate.start.on_drift)
             }
         };
         match decision {
-            Decision::Stop => self.stop(now, &thread, &drift, gate.start.on_drift),
+            Decision::Stop => self.stop(now, &thread, &drift, &gate.start),
+            // Only the client can change its thread.
+            Decision::Do(OnDrift::Rebuild) if matches!(gate.start.kind, RunKind::Turn { .. }) => {
+                self.stop(now, &thread, &drift, &gate.start);
+            }
             Decision::GoOn => {
                 let quiet = drift.kind == DriftKind::None
                     || (drift.kind == DriftKind::Files && drift.touched.is_empty());
@@ -156,13 +167,16 @@ impl Supervisor {
         else {
             return;
         };
-        let (RunKind::Resume { thread } | RunKind::Fork { thread }) = start.kind.clone() else {
+        let (RunKind::Resume { thread } | RunKind::Fork { thread } | RunKind::Turn { thread }) =
+            start.kind.clone()
+        else {
             return;
         };
         let Some(copy) = copy else {
+            let choose = choosing(&start.kind);
             self.effect(Effect::Stop {
                 what: "the conversation could not be copied, so nothing was sent".to_owned(),
-                hint: "try again, or choose --on-drift fast-forward or rebuild".to_owned(),
+                hint: format!("try again, or choose {choose} fast-forward or rebuild"),
             });
             return;
         };
@@ -223,7 +237,9 @@ impl Supervisor {
 
     fn launch(&mut self, start: &Start, notes: &[String]) {
         self.inherit_context(start);
-        let brief = self.brief_for(&start.run, &start.here, notes);
+        // The rollout of an open thread is found by the thread's id.
+        let mark = (!matches!(start.kind, RunKind::Turn { .. })).then_some(&start.run);
+        let brief = self.brief_for(mark, &start.here, notes);
         let run = OpenRun {
             brief_tasks: brief.tasks.clone(),
             ..self.open_run(start)
@@ -255,28 +271,49 @@ impl Supervisor {
         self.fact(now, Actor::Supervisor, Event::DriftMet { drift: entry });
     }
 
-    fn stop(&mut self, now: Timestamp, thread: &ThreadId, drift: &Drift, asked: OnDrift) {
+    fn stop(&mut self, now: Timestamp, thread: &ThreadId, drift: &Drift, start: &Start) {
         self.met(now, thread, drift, OnDrift::Stop.name());
         let offered = drift.kind.choices();
-        let refused = match asked {
+        let is_turn = matches!(start.kind, RunKind::Turn { .. });
+        let refused = match start.on_drift {
             OnDrift::Stop => String::new(),
+            OnDrift::Rebuild if is_turn => String::new(),
             asked => format!(" ({} isn't possible here)", asked.name()),
         };
+        let choose = choosing(&start.kind);
         let choices: Vec<String> = offered
             .iter()
-            .map(|choice| format!("--on-drift {}", choice.name()))
+            .filter(|choice| !(is_turn && **choice == OnDrift::Rebuild))
+            .map(|choice| format!("{choose} {}", choice.name()))
             .collect();
+        let fresh = match is_turn {
+            true => "begin a new conversation with /new",
+            false => "start a fresh run",
+        };
         self.effect(Effect::Stop {
             what: format!(
                 "nothing was sent: this conversation no longer fits the repository{refused}. {}",
                 drift.line()
             ),
-            hint: format!(
-                "go back to where it was, start a fresh run, or choose: {}",
-                choices.join(", ")
-            ),
+            hint: match choices.is_empty() {
+                true => format!("go back to where it was, or {fresh}"),
+                false => format!(
+                    "go back to where it was, {fresh}, or choose: {}",
+                    choices.join(", ")
+                ),
+            },
         });
         self.effect(Effect::Fold);
+    }
+}
+
+/// How a choice is made, in words that its name follows.
+fn choosing(kind: &RunKind) -> &'static str {
+    match kind {
+        RunKind::Turn { .. } => "codex-orch drift resolve",
+        RunKind::Fresh | RunKind::Resume { .. } | RunKind::Fork { .. } | RunKind::Review => {
+            "--on-drift"
+        }
     }
 }
 

@@ -47,7 +47,9 @@ impl State {
             Event::SessionOpened { session, .. }
             | Event::TurnRecorded { session, .. }
             | Event::TurnSummarised { session, .. }
-            | Event::SessionDigested { session, .. } => Some(session),
+            | Event::SessionDigested { session, .. }
+            | Event::Anchored { session, .. }
+            | Event::TurnReverted { session, .. } => Some(session),
             Event::RunStarted { .. }
             | Event::RunEnded { .. }
             | Event::Changed { .. }
@@ -55,7 +57,8 @@ impl State {
             | Event::ProposalSettled { .. }
             | Event::ContextSet { .. }
             | Event::CheckpointReached { .. }
-            | Event::DriftMet { .. } => None,
+            | Event::DriftMet { .. }
+            | Event::DriftChosen { .. } => None,
         }
     }
 
@@ -113,6 +116,7 @@ impl State {
                         None => session.turns.push(SessionTurn {
                             record: (**record).clone(),
                             summary: None,
+                            reverted: false,
                         }),
                     }
                 }
@@ -168,6 +172,33 @@ impl State {
             }
             Event::DriftMet { drift } => {
                 push_bounded(&mut self.project.drift, drift.clone(), Project::MAX_DRIFT)
+            }
+            Event::DriftChosen { thread, choice } => {
+                match choice {
+                    Some(choice) => self
+                        .project
+                        .drift_choices
+                        .insert(thread.clone(), choice.clone()),
+                    None => self.project.drift_choices.remove(thread),
+                };
+            }
+            Event::Anchored { session, snapshot } => {
+                if let Some(session) = self.sessions.get_mut(session) {
+                    session.snapshot = Some((**snapshot).clone());
+                }
+            }
+            Event::TurnReverted { session, turn } => {
+                let turns = self
+                    .sessions
+                    .get_mut(session)
+                    .map(|session| &mut session.turns);
+                let known = turns
+                    .into_iter()
+                    .flatten()
+                    .find(|known| known.record.turn == *turn);
+                if let Some(known) = known {
+                    known.reverted = true;
+                }
             }
         }
     }

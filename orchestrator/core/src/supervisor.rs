@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use orch_protocol::Timestamp;
 use orch_protocol::fact::{Event, Fact};
-use orch_protocol::git::{CommitSummary, GitSnapshot, HeadRelation};
+use orch_protocol::git::{CommitSummary, GitSnapshot, Head, HeadRelation};
 use orch_protocol::ids::{CommitId, FactId, LogId, RunId, SessionId, TaskId, ThreadId, TurnId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::session::Session;
@@ -16,6 +16,7 @@ use orch_protocol::turn::TurnRecord;
 use crate::agent::{Opinion, Question, View};
 use crate::brief::{Brief, BriefLimits, brief};
 use crate::command::{Asker, Refusal, TaskCommand, changes};
+use crate::drift::OnDrift;
 use crate::judge::Here;
 use crate::redact;
 use crate::run::{Gate, Start};
@@ -50,6 +51,35 @@ pub enum Input {
         by: Actor,
         /// What it thinks.
         opinions: Vec<Opinion>,
+    },
+    /// The user's own command (`!cmd`) ran in an open thread.
+    Moved {
+        /// When.
+        now: Timestamp,
+        /// In which thread.
+        thread: ThreadId,
+        /// Git before and after it.
+        moved: Box<(GitSnapshot, GitSnapshot)>,
+    },
+    /// The user took turns of a thread back.
+    Reverted {
+        /// When.
+        now: Timestamp,
+        /// Of which thread.
+        thread: ThreadId,
+        /// Which ones.
+        turns: Vec<TurnId>,
+    },
+    /// A person chose what to do about a thread's drift.
+    Chosen {
+        /// When.
+        now: Timestamp,
+        /// Of which thread.
+        thread: ThreadId,
+        /// What.
+        choice: OnDrift,
+        /// HEAD now.
+        head: Head,
     },
     /// A person or the main agent changes the backlog.
     Command {
@@ -215,6 +245,14 @@ impl Supervisor {
             Input::Parked { now, copy } => self.parked(now, copy),
             Input::Ended(ended) => self.ended(*ended),
             Input::Opinions { now, by, opinions } => self.opinions(now, by, opinions),
+            Input::Moved { now, thread, moved } => self.moved(now, &thread, *moved),
+            Input::Reverted { now, thread, turns } => self.reverted(now, &thread, &turns),
+            Input::Chosen {
+                now,
+                thread,
+                choice,
+                head,
+            } => self.chosen(now, thread, choice, head),
             Input::Command { asker, command } => self.command(&asker, &command),
         }
         std::mem::take(&mut self.step)
@@ -282,8 +320,8 @@ impl Supervisor {
             .filter(move |session| session.thread == *thread)
     }
 
-    pub(crate) fn brief_for(&self, run: &RunId, here: &Here, notes: &[String]) -> Brief {
-        brief(&self.state, here, run, notes, self.limits)
+    pub(crate) fn brief_for(&self, mark: Option<&RunId>, here: &Here, notes: &[String]) -> Brief {
+        brief(&self.state, here, mark, notes, self.limits)
     }
 
     pub(crate) fn open_run(&self, start: &Start) -> OpenRun {

@@ -1,21 +1,21 @@
 //! The one loop: an input goes into the supervisor, its facts become durable, its effects are run, and what they
 //! bring comes back as inputs.
 
+mod afterwards;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use orch_core::agent::Agent;
-use orch_core::brief::BriefLimits;
+use orch_core::brief::{Brief, BriefLimits};
 use orch_core::command::{Asker, Refusal, TaskCommand};
 use orch_core::judge::{Here, claimed_commits};
 use orch_core::run::Start;
 use orch_core::state::State;
-use orch_core::supervisor::{About, Effect, Ended, Input, Supervisor};
-use orch_protocol::Timestamp;
-use orch_protocol::git::{CommitSummary, GitSnapshot, Head};
+use orch_core::supervisor::{About, Effect, Input, Supervisor};
+use orch_protocol::git::{CommitSummary, GitSnapshot};
 use orch_protocol::ids::{CommitId, RunId, TaskId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::task::Actor;
-use orch_protocol::turn::TurnRecord;
 use thiserror::Error;
 
 use crate::git::GitError;
@@ -88,30 +88,28 @@ pub enum Outcome {
     },
 }
 
+/// Whether a turn of an open thread may begin.
+#[derive(Debug)]
+pub enum Begun {
+    /// It may.
+    Going {
+        /// What the model is told.
+        brief: Brief,
+    },
+    /// A person has to decide first.
+    Stopped {
+        /// What happened.
+        what: String,
+        /// What can be done.
+        hint: String,
+    },
+}
+
 impl Driver<'_> {
     /// Runs upstream once, orchestrated.
     pub async fn run(&mut self, request: Request) -> Result<Outcome, DriverError> {
-        let threads: Vec<ThreadId> = match &request.kind {
-            RunKind::Resume { thread } | RunKind::Fork { thread } => vec![thread.clone()],
-            RunKind::Fresh | RunKind::Review => Vec::new(),
-        };
-        let mut supervisor = self.open(&threads).await?;
-        let seen = self.git.look().await?;
-        let here = self.here(supervisor.state(), seen.as_ref(), &[]).await?;
-        let start = Start {
-            now: self.clock.now(),
-            run: request.run,
-            kind: request.kind,
-            cwd: request.cwd,
-            codex_home: request.codex_home,
-            seen,
-            here,
-            on_drift: request.on_drift,
-        };
         let mut turn = Turn::default();
-        let driven = self
-            .drive(&mut supervisor, Input::Start(Box::new(start)), &mut turn)
-            .await;
+        let driven = self.start(request, &mut turn).await;
         match (driven, turn.ran, turn.stopped) {
             // What a person has to decide comes before what could not be folded.
             (_, _, Some((what, hint))) => Ok(Outcome::Stopped { what, hint }),
@@ -130,6 +128,69 @@ impl Driver<'_> {
         }
     }
 
+    async fn start(&mut self, request: Request, turn: &mut Turn) -> Result<(), DriverError> {
+        let threads: Vec<ThreadId> = match &request.kind {
+            RunKind::Resume { thread } | RunKind::Fork { thread } | RunKind::Turn { thread } => {
+                vec![thread.clone()]
+            }
+            RunKind::Fresh | RunKind::Review => Vec::new(),
+        };
+        let mut supervisor = self.open(&threads).await?;
+        let seen = self.git.look().await?;
+        let here = self.here(supervisor.state(), seen.as_ref(), &[]).await?;
+        let start = Start {
+            now: self.clock.now(),
+            run: request.run,
+            kind: request.kind,
+            cwd: request.cwd,
+            codex_home: request.codex_home,
+            seen,
+            here,
+            on_drift: request.on_drift,
+        };
+        self.drive(&mut supervisor, Input::Start(Box::new(start)), turn)
+            .await
+    }
+
+    /// Lets a turn of an open thread begin, or says why not. The run is open from here on, durably; [`Driver::finish`]
+    /// closes it.
+    pub async fn begin(&mut self, request: Request) -> Result<Begun, DriverError> {
+        let mut turn = Turn {
+            is_elsewhere: true,
+            ..Turn::default()
+        };
+        self.start(request, &mut turn).await?;
+        Ok(match (turn.stopped, turn.brief) {
+            (Some((what, hint)), _) => Begun::Stopped { what, hint },
+            (None, brief) => Begun::Going {
+                brief: brief.unwrap_or_default(),
+            },
+        })
+    }
+
+    /// Records what a turn that [`Driver::begin`] let begin has come to.
+    pub async fn finish(&mut self, run: &RunId, ran: Ran) -> Result<(), DriverError> {
+        let threads: Vec<ThreadId> = ran.thread.iter().cloned().collect();
+        let mut supervisor = self.loaded(&threads).await?;
+        let ended = self.ended(&supervisor, run, ran, false).await?;
+        let input = Input::Ended(Box::new(ended));
+        self.drive(&mut supervisor, input, &mut Turn::default())
+            .await
+    }
+
+    /// Takes in what happened to an open thread between its turns.
+    pub async fn note(&mut self, thread: &ThreadId, input: Input) -> Result<(), DriverError> {
+        let mut supervisor = self.loaded(std::slice::from_ref(thread)).await?;
+        self.drive(&mut supervisor, input, &mut Turn::default())
+            .await
+    }
+
+    async fn loaded(&mut self, threads: &[ThreadId]) -> Result<Supervisor, DriverError> {
+        let state = self.store.load(threads).await?;
+        let log = self.store.log_id().clone();
+        Ok(Supervisor::new(state, log, self.limits))
+    }
+
     /// Changes the backlog for a person or the main agent. Durable and visible to all when this returns; whoever asked is
     /// answered first, and the store folded then.
     pub async fn command(
@@ -137,8 +198,7 @@ impl Driver<'_> {
         asker: Asker,
         command: TaskCommand,
     ) -> Result<Result<Vec<TaskId>, Refusal>, DriverError> {
-        let state = self.store.load(&[]).await?;
-        let mut supervisor = Supervisor::new(state, self.store.log_id().clone(), self.limits);
+        let mut supervisor = self.loaded(&[]).await?;
         let asker = Asker {
             nonce: supervisor.nonce(),
             ..asker
@@ -275,6 +335,10 @@ impl Driver<'_> {
                     copy: copy.ok(),
                 }))
             }
+            Effect::Launch { brief, .. } if turn.is_elsewhere => {
+                turn.brief = Some(brief);
+                Ok(None)
+            }
             Effect::Launch { run, kind, brief } => {
                 let launch = Launch {
                     run,
@@ -344,128 +408,15 @@ impl Driver<'_> {
             opinions,
         }
     }
-
-    /// The work tree as `seen`, but for HEAD: that is the tip of the branch it stood on before, if there is one.
-    async fn tip_of(
-        &self,
-        before: &GitSnapshot,
-        seen: &GitSnapshot,
-    ) -> Result<GitSnapshot, GitError> {
-        let relation = self
-            .git
-            .relation(before.clone(), seen.clone(), None)
-            .await?;
-        let head = match (before.head.branch(), relation.expected_branch_at) {
-            (Some(name), Some(commit)) => Head::Branch {
-                name: name.to_owned(),
-                commit,
-            },
-            (Some(_), None) | (None, _) => seen.head.clone(),
-        };
-        Ok(GitSnapshot {
-            head,
-            ..seen.clone()
-        })
-    }
-
-    async fn ended(
-        &self,
-        supervisor: &Supervisor,
-        run: &RunId,
-        ran: Ran,
-        recovered: bool,
-    ) -> Result<Ended, DriverError> {
-        let now = self.clock.now();
-        let open = supervisor.state().project.open_runs.get(run);
-        let (since, before) = match open {
-            Some(open) => (open.at, open.snapshot.clone()),
-            None => (now, None),
-        };
-        let mut after = self.git.look().await?;
-        let mut made = Vec::new();
-        if let (Some(before), Some(seen)) = (before, &after) {
-            if recovered {
-                // Only as far as its rollout goes, and on its own branch: HEAD may have been moved since.
-                let until = ran.last_seen.unwrap_or(since);
-                let was = self.tip_of(&before, seen).await?;
-                made = self
-                    .git
-                    .made_between(before.clone(), was, since, until)
-                    .await?;
-                after = Some(as_left(before, seen, &made));
-            } else {
-                made = self
-                    .git
-                    .made_between(before, seen.clone(), since, now)
-                    .await?;
-            }
-        }
-        let mut turns = ran.turns;
-        share_out(&made, &mut turns, since);
-        let here = self.here(supervisor.state(), after.as_ref(), &made).await?;
-        let here = Here {
-            reachable: here
-                .reachable
-                .with(made.iter().map(|commit| commit.id.clone())),
-            ..here
-        };
-        Ok(Ended {
-            now,
-            run: run.clone(),
-            exit_code: ran.exit_code,
-            thread: ran.thread,
-            turns,
-            commits: made,
-            after,
-            here,
-            recovered,
-        })
-    }
-}
-
-/// What a run that was cut off has left of the work tree, as far as that can be told later: the last commit it made. What
-/// moved since is drift, and is told as that.
-fn as_left(before: GitSnapshot, seen: &GitSnapshot, made: &[CommitSummary]) -> GitSnapshot {
-    let head = match (before.head.branch(), made.last()) {
-        (Some(name), Some(last)) => Head::Branch {
-            name: name.to_owned(),
-            commit: last.id.clone(),
-        },
-        (Some(_), None) | (None, _) => before.head.clone(),
-    };
-    let dirty = if head == seen.head {
-        seen.dirty.clone()
-    } else {
-        before.dirty.clone()
-    };
-    GitSnapshot {
-        head,
-        dirty,
-        ..before
-    }
 }
 
 #[derive(Default)]
 struct Turn {
+    /// Somebody else sends it, once it may begin.
+    is_elsewhere: bool,
+    brief: Option<Brief>,
     ran: Option<(Option<i32>, Option<i32>)>,
     stopped: Option<(String, String)>,
     answer: Option<Result<Vec<TaskId>, Refusal>>,
     trouble: Option<EngineTrouble>,
-}
-
-/// Gives each commit to the turn it was made in: the last that had begun by then, of those that began in this run.
-fn share_out(made: &[CommitSummary], turns: &mut [TurnRecord], since: Timestamp) {
-    let began = |turn: &TurnRecord| turn.started_at.map(|at| at.as_second());
-    for commit in made {
-        let ours = turns
-            .iter_mut()
-            .filter(|turn| began(turn).is_none_or(|at| at >= since.as_second() - 1));
-        let turn = ours.fold(None, |best: Option<&mut TurnRecord>, turn| match best {
-            Some(best) if began(turn).is_some_and(|at| at > commit.time) => Some(best),
-            Some(_) | None => Some(turn),
-        });
-        if let Some(turn) = turn {
-            turn.commits.push(commit.clone());
-        }
-    }
 }

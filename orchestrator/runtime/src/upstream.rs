@@ -125,7 +125,10 @@ impl UpstreamExec {
             RunKind::Fork { thread } if self.copies => {
                 self.tell(thread, true, &launch.brief).await?
             }
-            kind @ (RunKind::Fresh | RunKind::Fork { .. } | RunKind::Review) => {
+            kind @ (RunKind::Fresh
+            | RunKind::Fork { .. }
+            | RunKind::Review
+            | RunKind::Turn { .. }) => {
                 return Ok(kind.clone());
             }
         };
@@ -181,7 +184,9 @@ impl Engine for UpstreamExec {
 fn read(home: &Path, run: &RunId, kind: &RunKind, since: Timestamp) -> Ran {
     let sessions = home.join("sessions");
     let paths = match kind {
-        RunKind::Resume { thread } => find_by_thread(&sessions, thread.as_str()),
+        RunKind::Resume { thread } | RunKind::Turn { thread } => {
+            find_by_thread(&sessions, thread.as_str())
+        }
         RunKind::Fresh | RunKind::Fork { .. } => {
             // File systems keep coarser times than clocks.
             let since = SystemTime::from(since) - Duration::from_secs(2);

@@ -13,7 +13,7 @@ fn written(state: &State, notes: &[String], limits: BriefLimits) -> Brief {
     brief(
         state,
         &here("main", &[]),
-        &RunId::new("run-x"),
+        Some(&RunId::new("run-x")),
         notes,
         limits,
     )

@@ -297,6 +297,7 @@ pub(crate) fn shown(effect: &Effect) -> String {
             RunKind::Resume { thread } => format!("launch resume {thread}"),
             RunKind::Fork { thread } => format!("launch fork {thread}"),
             RunKind::Review => "launch review".to_owned(),
+            RunKind::Turn { thread } => format!("turn of {thread}"),
         },
         Effect::Consult { agent, about } => match about {
             About::Turn(turn) => format!("ask {} about {turn}", agent.name()),
@@ -324,6 +325,9 @@ pub(crate) fn name(event: &Event) -> &'static str {
         Event::ContextSet { .. } => "context set",
         Event::CheckpointReached { .. } => "checkpoint",
         Event::DriftMet { .. } => "drift met",
+        Event::DriftChosen { .. } => "drift chosen",
+        Event::Anchored { .. } => "anchored",
+        Event::TurnReverted { .. } => "turn reverted",
     }
 }
 

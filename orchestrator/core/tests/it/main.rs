@@ -14,6 +14,7 @@ mod drift;
 mod given;
 mod graph;
 mod judge;
+mod open_thread;
 mod properties;
 mod redact;
 mod runs;

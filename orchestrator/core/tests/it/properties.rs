@@ -225,6 +225,7 @@ fn kind() -> impl Strategy<Value = RunKind> {
         3 => thread().prop_map(|thread| RunKind::Resume { thread }),
         1 => thread().prop_map(|thread| RunKind::Fork { thread }),
         1 => Just(RunKind::Review),
+        3 => thread().prop_map(|thread| RunKind::Turn { thread }),
     ]
 }
 
@@ -380,10 +381,17 @@ proptest! {
     ) {
         let state = grown(changes);
         let limits = BriefLimits { chars, tasks };
-        let brief = brief(&state, &here("main", &[1]), &RunId::new("run-x"), &notes, limits);
+        let brief = brief(&state, &here("main", &[1]), Some(&RunId::new("run-x")), &notes, limits);
         prop_assert!(brief.text.chars().count() <= chars.clamp(BriefLimits::MIN, BriefLimits::MAX));
         prop_assert!(brief.text.contains("(run-x)"));
         prop_assert!(brief.pieces().iter().all(|piece| piece.chars().count() <= 3_600));
+        // What an open thread is told is the same from turn to turn, and arrives whole.
+        let open = |notes| orch_core::brief::brief(&state, &here("main", &[1]), None, notes, limits);
+        prop_assert_eq!(open(&notes).text, open(&[]).text);
+        let arrives = |(key, value): &(String, String)| {
+            value.chars().count() <= 3_500 && !value.contains('<') && key.starts_with("codex_orch_")
+        };
+        prop_assert!(open(&notes).fragments().iter().all(arrives));
         let is_named = |task: &TaskId| brief.text.contains(&format!("[{task}]"));
         prop_assert!(brief.tasks.iter().all(is_named));
     }

@@ -227,6 +227,13 @@ pub fn what(event: &Event) -> String {
         Event::ContextSet { branch, .. } => format!("context of {}", one_line(branch, 80)),
         Event::CheckpointReached { checkpoint } => format!("checkpoint {}", checkpoint.trigger),
         Event::DriftMet { drift } => format!("drift {} ({})", drift.kind, drift.choice),
+        Event::DriftChosen {
+            choice: Some(choice),
+            ..
+        } => format!("drift: {} chosen", one_line(&choice.choice, 20)),
+        Event::DriftChosen { choice: None, .. } => "drift: choice taken up".to_owned(),
+        Event::Anchored { .. } => "moved by the user's own command".to_owned(),
+        Event::TurnReverted { turn, .. } => format!("turn {turn} taken back"),
     }
 }
 
