@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{ThreadId, TurnId};
-use orch_protocol::turn::{ChangeKind, CommandKind, TurnRecord};
+use orch_protocol::turn::{CommandKind, TurnKind, TurnRecord};
 
 use crate::call::{Asked, asked, for_people};
 use crate::command::{Purposes, purposes};
@@ -138,8 +138,14 @@ impl Assembler {
             }
             Entry::CommandEnd(end) => self.command_ended(&end, at),
             Entry::PatchEnd(end) => self.patch_ended(&end, at),
-            // What a helper thread does below this one is told in its own rollout.
-            Entry::Item(turn, _) if self.is_foreign(turn.thread_id.as_str()) => {}
+            // What a helper thread does below this one is told in its own rollout; what a review runs belongs to the review.
+            Entry::Item(turn, entry) if self.is_foreign(turn.thread_id.as_str()) => {
+                let is_work = matches!(*entry, Entry::CommandEnd(_) | Entry::PatchEnd(_));
+                let reviews = |turn: &OpenTurn| turn.kind() == TurnKind::Review;
+                if is_work && self.turn.as_ref().is_some_and(reviews) {
+                    return self.entry(*entry, at, Form::Item, None);
+                }
+            }
             Entry::Item(turn, entry) => {
                 return self.entry(*entry, at, Form::Item, turn.turn_id.into_non_empty());
             }
@@ -382,23 +388,22 @@ impl Assembler {
         };
         let id = end.call_id.as_str();
         let ok = end.success.unwrap_or(end.status.as_str() == "completed");
-        let paths = || end.changes.keys().map(|path| path.as_str());
-        if turn.patch_ended(id, paths(), ok) {
+        let moved = end.changes.values().map(|change| change.move_path.as_str());
+        let paths: Vec<&str> = end
+            .changes
+            .keys()
+            .map(|path| path.as_str())
+            .chain(moved.filter(|moved| !moved.is_empty()))
+            .collect();
+        if turn.patch_ended(id, &paths, ok) {
             return;
         }
         turn.begin_call(id, false);
         for (path, change) in &end.changes {
-            match (change.kind.as_str(), change.move_path.as_str()) {
-                ("add", _) => turn.file(id, at, path.as_str(), ChangeKind::Added),
-                ("delete", _) => turn.file(id, at, path.as_str(), ChangeKind::Deleted),
-                (_, "") => turn.file(id, at, path.as_str(), ChangeKind::Modified),
-                (_, moved) => {
-                    turn.file(id, at, path.as_str(), ChangeKind::Deleted);
-                    turn.file(id, at, moved, ChangeKind::Added);
-                }
-            }
+            let (kind, moved) = (change.kind.as_str(), change.move_path.as_str());
+            turn.changed(id, at, path.as_str(), kind, moved);
         }
-        turn.patch_ended(id, paths(), ok);
+        turn.patch_ended(id, &[], ok);
         self.counts().patches += 1;
     }
 

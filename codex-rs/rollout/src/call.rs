@@ -72,7 +72,7 @@ fn of_tool(tool: &str, argument: Option<Value>) -> Asked {
                 read(argument).map_or(Asked::Other, |PatchArguments { input }| Asked::Patch(input))
             }
         },
-        "update_plan" => read(argument).map_or(Asked::Other, plan),
+        "update_plan" => read(argument).map_or(Asked::Other, asked_plan),
         "write_stdin" => read(argument).map_or(Asked::Other, |WaitArguments { session_id }| {
             Asked::Wait(session_id)
         }),
@@ -117,26 +117,33 @@ struct StepArguments {
 /// The longest step kept, in characters.
 const MAX_STEP: usize = 500;
 
-fn plan(arguments: PlanArguments) -> Asked {
-    Asked::Plan {
-        explanation: arguments
-            .explanation
-            .map(|text| kept(&text, TurnRecord::MAX_COMMAND))
-            .filter(|text| !text.is_empty()),
-        steps: arguments
-            .plan
-            .into_iter()
-            .take(TurnRecord::MAX_STEPS)
-            .map(|step| PlanStep {
-                step: kept(&step.step, MAX_STEP),
-                status: match step.status.as_deref() {
-                    Some("completed") => StepStatus::Completed,
-                    Some("in_progress" | "inProgress") => StepStatus::InProgress,
-                    _ => StepStatus::Pending,
-                },
-            })
-            .collect(),
-    }
+fn asked_plan(arguments: PlanArguments) -> Asked {
+    let steps = arguments.plan.iter();
+    let steps = steps.map(|step| (step.step.as_str(), step.status.as_deref().unwrap_or("")));
+    let (explanation, steps) = plan(arguments.explanation.as_deref().unwrap_or(""), steps);
+    Asked::Plan { explanation, steps }
+}
+
+/// A plan as it is kept: bounded, cleaned, an empty explanation left out.
+pub(crate) fn plan<'a>(
+    explanation: &str,
+    steps: impl Iterator<Item = (&'a str, &'a str)>,
+) -> (Option<String>, Vec<PlanStep>) {
+    let explanation = kept(explanation, TurnRecord::MAX_COMMAND);
+    let steps = steps
+        .take(TurnRecord::MAX_STEPS)
+        .map(|(step, status)| PlanStep {
+            step: kept(step, MAX_STEP),
+            status: match status {
+                "completed" => StepStatus::Completed,
+                "in_progress" | "inProgress" => StepStatus::InProgress,
+                _ => StepStatus::Pending,
+            },
+        });
+    (
+        Some(explanation).filter(|text| !text.is_empty()),
+        steps.collect(),
+    )
 }
 
 /// Text of a stranger, cleaned and cut to `max` characters; costs the same however long it is.

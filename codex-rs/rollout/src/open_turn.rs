@@ -107,6 +107,10 @@ impl OpenTurn {
         &self.record.turn
     }
 
+    pub(crate) fn kind(&self) -> TurnKind {
+        self.record.kind
+    }
+
     pub(crate) fn review(&mut self) {
         self.record.kind = TurnKind::Review;
     }
@@ -216,12 +220,32 @@ impl OpenTurn {
     ) {
         let event = self.push(TurnEvent::File {
             at,
-            path: kept(path, MAX_PATH),
+            path: kept(self.relative(path), MAX_PATH),
             change,
             ok: false,
         });
         if let Some(events) = self.calls.get_mut(call) {
             events.files.push(event);
+        }
+    }
+
+    /// Adds what the engine says a patch did to one file; a move is the old path deleted and the new one added.
+    pub(crate) fn changed(
+        &mut self,
+        call: &str,
+        at: Option<Timestamp>,
+        path: &str,
+        kind: &str,
+        moved: &str,
+    ) {
+        match (kind, moved) {
+            ("add", _) => self.file(call, at, path, ChangeKind::Added),
+            ("delete", _) => self.file(call, at, path, ChangeKind::Deleted),
+            (_, "") => self.file(call, at, path, ChangeKind::Modified),
+            (_, moved) => {
+                self.file(call, at, path, ChangeKind::Deleted);
+                self.file(call, at, moved, ChangeKind::Added);
+            }
         }
     }
 
@@ -281,21 +305,15 @@ impl OpenTurn {
         known.is_some() || self.calls.contains_key(call)
     }
 
-    /// Takes in the engine's own word on a patch. False when no call of this turn began it.
-    pub(crate) fn patch_ended<'a>(
-        &mut self,
-        call: &str,
-        mut paths: impl Iterator<Item = &'a str>,
-        ok: bool,
-    ) -> bool {
+    /// Takes in the engine's own word on a patch, and the full paths it gives. False when no call of this turn began it.
+    pub(crate) fn patch_ended(&mut self, call: &str, paths: &[&str], ok: bool) -> bool {
         let files = match self.calls.get(call) {
             Some(events) => events.files.clone(),
             None => {
-                let Some(changed) = paths.next() else {
+                let Some(changed) = paths.first() else {
                     return true;
                 };
-                let names = |path: &str| changed == path || changed.ends_with(&format!("/{path}"));
-                let in_script = |event: &TurnEvent| matches!(event, TurnEvent::File { path, .. } if names(path));
+                let in_script = |event: &TurnEvent| matches!(event, TurnEvent::File { path, .. } if *changed == path || is_below(changed, path));
                 let Some(first) = self.script_event(in_script) else {
                     return false;
                 };
@@ -306,8 +324,39 @@ impl OpenTurn {
                 script.map_or_else(Vec::new, |events| events.files.clone())
             }
         };
+        for id in &files {
+            self.place(*id, paths);
+        }
         self.applied(&files, ok);
         true
+    }
+
+    /// A patch may have been applied in another folder than the turn's: names the file as seen from the turn's folder.
+    fn place(&mut self, id: u64, paths: &[&str]) {
+        let Some(at) = self.event(id) else { return };
+        let TurnEvent::File { path, .. } = &self.events[at].1 else {
+            return;
+        };
+        let is_unknown = self.record.cwd.is_none();
+        if is_unknown || paths.iter().any(|full| self.relative(full) == path) {
+            return;
+        }
+        let placed = paths.iter().find(|full| is_below(full, path));
+        let placed = placed.map(|full| kept(self.relative(full), MAX_PATH));
+        if let (TurnEvent::File { path, .. }, Some(placed)) = (&mut self.events[at].1, placed) {
+            *path = placed;
+        }
+    }
+
+    /// A path as seen from the turn's folder, where it lies in that.
+    fn relative<'a>(&self, path: &'a str) -> &'a str {
+        let cwd = self.record.cwd.as_deref().unwrap_or("");
+        let below = path.strip_prefix(cwd).filter(|_| !cwd.is_empty());
+        let below = below.and_then(|below| match cwd.ends_with('/') {
+            true => Some(below),
+            false => below.strip_prefix('/'),
+        });
+        below.filter(|below| !below.is_empty()).unwrap_or(path)
     }
 
     /// The first event that a script began and that fits.
@@ -416,6 +465,12 @@ impl OpenTurn {
             }
         }
     }
+}
+
+/// `full` ends with the path `tail`.
+fn is_below(full: &str, tail: &str) -> bool {
+    let above = full.strip_suffix(tail);
+    !tail.is_empty() && above.is_some_and(|above| above.ends_with('/'))
 }
 
 fn is_kept_first(event: &TurnEvent) -> bool {

@@ -3,7 +3,7 @@
 use orch_protocol::turn::ChangeKind;
 
 /// No patch names more files than are kept of it.
-const MAX_FILES: usize = 500;
+pub(crate) const MAX_FILES: usize = 500;
 
 /// The files of `patch` in its order; a move is the old path deleted and the new one added.
 pub(crate) fn files(patch: &str) -> Vec<(&str, ChangeKind)> {
