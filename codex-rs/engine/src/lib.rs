@@ -11,6 +11,8 @@ pub mod codec;
 pub mod error;
 pub mod exec;
 pub mod find;
+pub mod home;
+pub mod homecoming;
 pub mod install;
 pub mod leash;
 pub mod obtain;

@@ -15,6 +15,7 @@ mod codec;
 mod exec;
 mod find;
 mod guard;
+mod home;
 mod install;
 mod leash;
 mod pty;
