@@ -11,11 +11,13 @@ pub mod codec;
 pub mod error;
 pub mod exec;
 pub mod find;
+pub mod frame;
 pub mod install;
 pub mod leash;
 pub mod obtain;
 pub mod platform;
 pub mod resolve;
+pub mod splice;
 pub mod threads;
 
 mod connection;
