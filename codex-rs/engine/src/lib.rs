@@ -11,6 +11,7 @@ pub mod codec;
 pub mod error;
 pub mod exec;
 pub mod find;
+pub mod frame;
 pub mod home;
 pub mod homecoming;
 pub mod install;
@@ -18,6 +19,7 @@ pub mod leash;
 pub mod obtain;
 pub mod platform;
 pub mod resolve;
+pub mod splice;
 pub mod threads;
 
 mod connection;
