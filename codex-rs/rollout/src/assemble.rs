@@ -11,7 +11,7 @@ use orch_protocol::turn::{CommandKind, TurnKind, TurnRecord};
 
 use crate::call::{Asked, asked, for_people};
 use crate::command::{Purposes, purposes};
-use crate::line::{Call, CommandEnd, Entry, Line, Meta, PatchEnd, TurnRef, UsageRecord};
+use crate::line::{Below, Call, CommandEnd, Entry, Line, Meta, PatchEnd, TurnRef, UsageRecord};
 use crate::meta::{thread_meta, uuid_millis};
 use crate::open_turn::{End, Form, OpenTurn};
 use crate::patch;
@@ -35,11 +35,22 @@ pub(crate) struct Assembler {
     total: RunningTotal,
     /// Calls of earlier turns that may still end.
     left_running: VecDeque<String>,
+    /// The threads that work for this one.
+    pub(crate) below: Vec<ThreadId>,
+    /// Turns that work for a turn of another thread, with that turn.
+    pub(crate) above: Vec<(TurnId, TurnId)>,
+    /// The turns that stand, with the ordinals that they began at.
+    standing: VecDeque<(u64, TurnId)>,
+    /// The turns that were taken back, in the order they were.
+    pub(crate) reverted: Vec<TurnId>,
 }
 
 /// Copied history is written in one go: a line that comes later than this after the one before is no copy.
 const BURST_MILLIS: i64 = 250;
 const MAX_LEFT_RUNNING: usize = 256;
+/// Only so many turns are remembered to be taken back, or to work for others.
+const MAX_STANDING: usize = 10_000;
+const MAX_BELOW: usize = 1_000;
 
 impl Assembler {
     /// Takes in a line; gives the turn that it ended.
@@ -58,14 +69,20 @@ impl Assembler {
         self.close(End::Silent, self.last_at)
     }
 
-    /// Windows of one thread may overlap: an ordinal is taken once. A thread that begins anew numbers anew.
+    /// Windows of one thread may overlap: an ordinal is taken once. A thread that begins anew at an ordinal that was there
+    /// before was taken back to it.
     fn is_repeated(&mut self, line: &Line<'_>) -> bool {
         let Some(ordinal) = line.ordinal else {
             return false;
         };
-        let restarts = matches!(line.entry, Entry::Meta(_));
-        if !restarts && self.last_ordinal.is_some_and(|last| ordinal <= last) {
-            return true;
+        if self.last_ordinal.is_some_and(|last| ordinal <= last) {
+            match &line.entry {
+                Entry::Meta(meta) if meta.id.as_str() == self.thread().as_str() => {
+                    self.revert(ordinal);
+                }
+                Entry::Meta(_) => {}
+                _ => return true,
+            }
         }
         self.last_ordinal = Some(ordinal);
         false
@@ -138,6 +155,7 @@ impl Assembler {
             }
             Entry::CommandEnd(end) => self.command_ended(&end, at),
             Entry::PatchEnd(end) => self.patch_ended(&end, at),
+            Entry::Below(below) => self.below(&below),
             // What a helper thread does below this one is told in its own rollout; what a review runs belongs to the review.
             Entry::Item(turn, entry) if self.is_foreign(turn.thread_id.as_str()) => {
                 let is_work = matches!(*entry, Entry::CommandEnd(_) | Entry::PatchEnd(_));
@@ -171,6 +189,14 @@ impl Assembler {
         }
     }
 
+    /// The thread goes on from an earlier point of its own.
+    fn revert(&mut self, end: u64) {
+        let kept = self.standing.partition_point(|(began, _)| *began < end);
+        let room = MAX_STANDING.saturating_sub(self.reverted.len());
+        let taken = self.standing.drain(kept..).map(|(_, turn)| turn);
+        self.reverted.extend(taken.take(room));
+    }
+
     fn thread(&self) -> ThreadId {
         self.meta
             .as_ref()
@@ -186,8 +212,28 @@ impl Assembler {
             }
         }
         let ended = self.close(End::Silent, self.last_at);
-        self.open(started.turn_id.into_non_empty(), true, at);
+        let root = started.root_turn_id.into_non_empty();
+        let turn = started.turn_id.into_non_empty();
+        let is_below = self.meta.as_ref().is_some_and(|meta| meta.is_subagent);
+        if let (Some(turn), Some(root), true) = (&turn, root, is_below)
+            && *turn != root
+            && self.above.len() < MAX_STANDING
+        {
+            self.above.push((TurnId::new(turn), TurnId::new(root)));
+        }
+        self.open(turn, true, at);
         ended
+    }
+
+    fn below(&mut self, below: &Below<'_>) {
+        let receivers = below.receiver_thread_ids.iter();
+        for thread in receivers.chain([&below.agent_thread_id]) {
+            let thread = ThreadId::new(thread.as_str());
+            let is_news = !thread.as_str().is_empty() && !self.below.contains(&thread);
+            if is_news && self.below.len() < MAX_BELOW {
+                self.below.push(thread);
+            }
+        }
     }
 
     fn ended(&mut self, id: &str, end: End, at: Option<Timestamp>) -> Option<TurnRecord> {
@@ -244,6 +290,12 @@ impl Assembler {
         let mut turn = OpenTurn::new(thread, TurnId::new(id), at);
         turn.announced = announced;
         turn.inherited = self.copying;
+        if let (Some(ordinal), false) = (self.last_ordinal, turn.inherited) {
+            if self.standing.len() >= MAX_STANDING {
+                self.standing.pop_front();
+            }
+            self.standing.push_back((ordinal, turn.id().clone()));
+        }
         self.turn = Some(turn);
     }
 

@@ -7,9 +7,10 @@
 //! What is *not* here: git (`TurnRecord::commits` stays empty), any judgement of what a turn was worth, any writing to
 //! `$CODEX_HOME`. The way of a line, top-down: [`reader`] cuts the file into lines, `line` types one, `assemble` decides which
 //! turn it belongs to, `open_turn` collects that turn's events with what `call`, `script`, `patch`, `output` and [`command`]
-//! tell of them. [`live`] makes the same records of the same threads from what the engine says while they run.
+//! tell of them. [`below`] puts sub-agents' work where it belongs, and [`live`] makes the same records of the same threads from what the engine says while they run.
 
 mod assemble;
+pub mod below;
 mod call;
 pub mod command;
 pub mod find;
@@ -20,8 +21,10 @@ mod meta;
 mod open_turn;
 mod output;
 mod patch;
+mod path;
 pub mod reader;
 mod request;
+mod room;
 mod script;
 mod shell;
 mod sniff;

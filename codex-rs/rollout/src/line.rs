@@ -42,6 +42,7 @@ pub(crate) enum Entry<'a> {
     TokenCount(TokenCount),
     CommandEnd(CommandEnd<'a>),
     PatchEnd(PatchEnd<'a>),
+    Below(Below<'a>),
     /// An item of a paginated rollout, and what it amounts to.
     Item(TurnRef<'a>, Box<Entry<'a>>),
 }
@@ -238,6 +239,16 @@ pub(crate) struct FileChange<'a> {
     pub(crate) move_path: Text<'a>,
 }
 
+/// Sub-agents that were spoken to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Below<'a> {
+    #[serde(borrow)]
+    pub(crate) receiver_thread_ids: Vec<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) agent_thread_id: Text<'a>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Head<'a> {
@@ -327,6 +338,7 @@ fn item(completed: ItemCompleted<'_>) -> Result<Entry<'_>, BadLine> {
         "EnteredReviewMode" => Entry::ReviewEntered,
         "CommandExecution" => Entry::CommandEnd(read(item)?),
         "FileChange" => Entry::PatchEnd(read(item)?),
+        "CollabAgentToolCall" | "SubAgentActivity" => Entry::Below(read(item)?),
         _ => return Ok(Entry::Ignored),
     };
     let turn = TurnRef {

@@ -12,6 +12,9 @@ use orch_protocol::turn::{
 use crate::call::kept;
 use crate::command::exit_code_vouches;
 use crate::output::{self, Outcome};
+use crate::path::{is_below, kept_path, relative};
+use crate::room::make_room;
+use crate::tokens::sum;
 
 /// Where a message was read. Some versions write one message in several forms: the first form seen in a turn counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +25,8 @@ pub(crate) enum Form {
 
 /// The calls remembered of one turn; older finished ones make room.
 const MAX_CALLS: usize = 4_096;
-/// The longest path kept, in characters.
-const MAX_PATH: usize = 1_000;
+/// The longest id of a call kept, in characters.
+const MAX_CALL: usize = 1_000;
 
 pub(crate) struct OpenTurn {
     /// The engine wrote where it began (and will write where it ends).
@@ -200,7 +203,7 @@ impl OpenTurn {
     ) {
         let event = self.push(TurnEvent::Command {
             at,
-            call_id: kept(call, MAX_PATH),
+            call_id: kept(call, MAX_CALL),
             command: kept(command, TurnRecord::MAX_COMMAND),
             kind,
             exit_code: None,
@@ -220,7 +223,7 @@ impl OpenTurn {
     ) {
         let event = self.push(TurnEvent::File {
             at,
-            path: kept(self.relative(path), MAX_PATH),
+            path: kept_path(self.relative(path)),
             change,
             ok: false,
         });
@@ -342,21 +345,14 @@ impl OpenTurn {
             return;
         }
         let placed = paths.iter().find(|full| is_below(full, path));
-        let placed = placed.map(|full| kept(self.relative(full), MAX_PATH));
+        let placed = placed.map(|full| kept_path(self.relative(full)));
         if let (TurnEvent::File { path, .. }, Some(placed)) = (&mut self.events[at].1, placed) {
             *path = placed;
         }
     }
 
-    /// A path as seen from the turn's folder, where it lies in that.
     fn relative<'a>(&self, path: &'a str) -> &'a str {
-        let cwd = self.record.cwd.as_deref().unwrap_or("");
-        let below = path.strip_prefix(cwd).filter(|_| !cwd.is_empty());
-        let below = below.and_then(|below| match cwd.ends_with('/') {
-            true => Some(below),
-            false => below.strip_prefix('/'),
-        });
-        below.filter(|below| !below.is_empty()).unwrap_or(path)
+        relative(self.record.cwd.as_deref(), path)
     }
 
     /// The first event that a script began and that fits.
@@ -429,15 +425,8 @@ impl OpenTurn {
         self.next_event += 1;
         if self.events.len() >= TurnRecord::MAX_EVENTS {
             self.record.events_dropped += 1;
-            let victim = self
-                .events
-                .iter()
-                .rposition(|(_, event)| !is_kept_first(event));
-            match victim.filter(|_| is_kept_first(&event)) {
-                Some(victim) => {
-                    self.events.remove(victim);
-                }
-                None => return id,
+            if !make_room(&mut self.events, |(_, event)| event, &event) {
+                return id;
             }
         }
         self.events.push((id, event));
@@ -464,27 +453,5 @@ impl OpenTurn {
                 *ok = success;
             }
         }
-    }
-}
-
-/// `full` ends with the path `tail`.
-fn is_below(full: &str, tail: &str) -> bool {
-    let above = full.strip_suffix(tail);
-    !tail.is_empty() && above.is_some_and(|above| above.ends_with('/'))
-}
-
-fn is_kept_first(event: &TurnEvent) -> bool {
-    match event {
-        TurnEvent::Plan { .. } => true,
-        TurnEvent::Command { kind, .. } => *kind == CommandKind::Commit,
-        TurnEvent::File { .. } | TurnEvent::Message { .. } | TurnEvent::Error { .. } => false,
-    }
-}
-
-fn sum(a: TokenUsage, b: TokenUsage) -> TokenUsage {
-    TokenUsage {
-        input: a.input.saturating_add(b.input),
-        cached_input: a.cached_input.saturating_add(b.cached_input),
-        output: a.output.saturating_add(b.output),
     }
 }

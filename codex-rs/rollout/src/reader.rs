@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use orch_protocol::Timestamp;
 use orch_protocol::turn::TurnRecord;
 
 use crate::assemble::Assembler;
@@ -47,21 +48,12 @@ pub fn read_file(path: &Path) -> Result<Rollout, RolloutError> {
     read_thread(&[path.to_path_buf()])
 }
 
-/// Reads a thread from all its files, in any order: they are put in order by the ordinals of their first lines.
+/// Reads a thread from all its files, in any order: they are put in order by their first lines.
 ///
 /// # Errors
 /// When a file can't be opened or read; never for what it holds.
 pub fn read_thread(paths: &[PathBuf]) -> Result<Rollout, RolloutError> {
-    let mut reader = Reader::open(paths)?;
-    let mut turns = Vec::new();
-    while let Some(turn) = reader.next_turn()? {
-        turns.push(turn);
-    }
-    Ok(Rollout {
-        meta: reader.assembler.meta,
-        turns,
-        tally: reader.assembler.tally,
-    })
+    Reader::open(paths)?.read_all()
 }
 
 /// Reads turn by turn.
@@ -126,6 +118,26 @@ impl<R: Read> Reader<R> {
             }
         }
         Ok(None)
+    }
+
+    /// All turns that were not given yet, and what else was read.
+    ///
+    /// # Errors
+    /// When the source can't be read.
+    pub fn read_all(mut self) -> Result<Rollout, RolloutError> {
+        let mut turns = Vec::new();
+        while let Some(turn) = self.next_turn()? {
+            turns.push(turn);
+        }
+        let read = self.assembler;
+        Ok(Rollout {
+            meta: read.meta,
+            turns,
+            reverted: read.reverted,
+            below: read.below,
+            above: read.above,
+            tally: read.tally,
+        })
     }
 
     fn take_line(&mut self, complete: bool) -> Option<TurnRecord> {
@@ -193,7 +205,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Opens all files and puts them in order: by the ordinal of the first line, then by name.
+    /// Opens all files and puts them in order: by the time of the first line, then by its ordinal, then by name. A revert
+    /// begins a file with an ordinal that was there before, so time comes first.
     ///
     /// # Errors
     /// When one of them can't be opened.
@@ -206,13 +219,13 @@ impl Windows {
                     source,
                 })
             };
-            let ordinal = match paths {
-                [_] => 0,
-                _ => first_ordinal(open()?),
+            let first = match paths {
+                [_] => (None, 0),
+                _ => first_line(open()?),
             };
-            files.push((ordinal, path.clone(), open()?));
+            files.push((first, path.clone(), open()?));
         }
-        files.sort_by(|(a_ordinal, a, _), (b_ordinal, b, _)| (a_ordinal, a).cmp(&(b_ordinal, b)));
+        files.sort_by(|(a_first, a, _), (b_first, b, _)| (a_first, a).cmp(&(b_first, b)));
         Ok(Windows {
             later: files
                 .into_iter()
@@ -223,16 +236,14 @@ impl Windows {
     }
 }
 
-/// The ordinal that the file's first line has; 0 when it has none.
-fn first_ordinal(file: File) -> u64 {
+/// The time and the ordinal that the file's first line has.
+fn first_line(file: File) -> (Option<Timestamp>, u64) {
     let mut first = Vec::new();
     let mut head = BufReader::new(file.take(MAX_LINE as u64));
-    match head.read_until(b'\n', &mut first) {
-        Ok(_) => line::parse(first.trim_ascii())
-            .ok()
-            .and_then(|line| line.ordinal)
-            .unwrap_or(0),
-        Err(_) => 0,
+    let read = head.read_until(b'\n', &mut first).ok();
+    match read.and_then(|_| line::parse(first.trim_ascii()).ok()) {
+        Some(line) => (line.at, line.ordinal.unwrap_or(0)),
+        None => (None, 0),
     }
 }
 

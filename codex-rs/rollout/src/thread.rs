@@ -2,7 +2,7 @@
 
 use std::ops::Add;
 
-use orch_protocol::ids::{CommitId, ThreadId};
+use orch_protocol::ids::{CommitId, ThreadId, TurnId};
 use orch_protocol::turn::TurnRecord;
 
 /// What a rollout says of the thread it belongs to.
@@ -84,6 +84,12 @@ pub struct Rollout {
     pub meta: Option<ThreadMeta>,
     /// Its own turns, oldest first. Those copied from a parent are left out.
     pub turns: Vec<TurnRecord>,
+    /// Those of them that were taken back (`thread/revert`), in the order they were.
+    pub reverted: Vec<TurnId>,
+    /// The threads that work for this one: its sub-agents.
+    pub below: Vec<ThreadId>,
+    /// If it is a sub-agent's: its turns, each with the turn of the root thread that it works for.
+    pub above: Vec<(TurnId, TurnId)>,
     /// How much was read.
     pub tally: Tally,
 }

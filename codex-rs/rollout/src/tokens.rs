@@ -38,3 +38,11 @@ pub(crate) fn usage(tokens: Tokens) -> TokenUsage {
         output: tokens.output_tokens,
     }
 }
+
+pub(crate) fn sum(a: TokenUsage, b: TokenUsage) -> TokenUsage {
+    TokenUsage {
+        input: a.input.saturating_add(b.input),
+        cached_input: a.cached_input.saturating_add(b.cached_input),
+        output: a.output.saturating_add(b.output),
+    }
+}

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{ThreadId, TurnId};
+use orch_protocol::turn::TurnKind;
 use serde::Deserialize;
 
 use crate::live::seen::{Above, Role, Seen};
@@ -158,12 +159,15 @@ impl LiveThreads {
         if owner.as_ref().is_some_and(|owner| owner.as_str() == thread) {
             return None;
         }
-        let state = self.state(thread)?;
+        if let Some(owner) = &owner {
+            self.works_for(thread, owner.as_str(), None);
+        }
         let above = root.map(|turn| Above {
             thread: owner,
             turn: TurnId::new(turn),
         });
-        Some(state.turn_started(turn, above, now))
+        let state = self.state(thread)?;
+        Some(state.turn_started(turn, above, TurnKind::User, now))
     }
 
     fn item(
@@ -174,18 +178,28 @@ impl LiveThreads {
     ) -> Option<Vec<Seen>> {
         let item = params.item.get();
         let head: ItemHead<'_> = read(item)?;
-        if head.kind.as_str() == "collabAgentToolCall" {
+        if matches!(
+            head.kind.as_str(),
+            "collabAgentToolCall" | "subAgentActivity"
+        ) {
             let found: Collaboration<'_> = read(item)?;
-            let sender = Some(found.sender_thread_id.as_str()).filter(|sender| is_id(sender));
-            for receiver in &found.receiver_thread_ids {
-                if let Some(state) = self.state(receiver.as_str()) {
-                    state.works_for(sender.unwrap_or(params.thread_id.as_str()));
-                }
+            let model = found.model.into_non_empty();
+            let receivers = found.receiver_thread_ids.iter();
+            for receiver in receivers.chain([&found.agent_thread_id]) {
+                self.works_for(receiver.as_str(), params.thread_id.as_str(), model.clone());
             }
             return None;
         }
         let state = self.state(params.thread_id.as_str())?;
         Some(state.item(head.kind.as_str(), item, &params, completed, now))
+    }
+
+    /// One thread has another work for it.
+    fn works_for(&mut self, below: &str, above: &str, model: Option<String>) {
+        let above = self.threads.get(above).map(|state| state.thread.clone());
+        if let (Some(above), Some(state)) = (above, self.state(below)) {
+            state.works_for(&above, model);
+        }
     }
 
     /// The thread that a turn belongs to.

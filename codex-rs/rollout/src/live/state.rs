@@ -95,11 +95,19 @@ impl State {
         thread.path = text(found.path.as_str()).or(thread.path.take());
     }
 
-    /// Another thread has it work for itself: sub-agents are not announced.
-    pub(crate) fn works_for(&mut self, above: &str) {
-        if self.thread.role == Role::Root && self.thread.thread.as_str() != above {
-            self.thread.role = Role::Below;
-            self.thread.parent = Some(ThreadId::new(above));
+    /// Another thread has it work for itself: sub-agents are not announced, and begin with what their parent has.
+    pub(crate) fn works_for(&mut self, above: &LiveThread, model: Option<String>) {
+        let thread = &mut self.thread;
+        if thread.role != Role::Root || thread.path.is_some() || thread.thread == above.thread {
+            return;
+        }
+        thread.role = Role::Below;
+        thread.parent = Some(above.thread.clone());
+        thread.cwd = thread.cwd.take().or(above.cwd.clone());
+        thread.model = thread.model.take().or(model).or(above.model.clone());
+        if let Some(running) = &mut self.running {
+            let turn = &mut running.turn;
+            turn.context(thread.cwd.clone(), thread.model.clone());
         }
     }
 
@@ -117,22 +125,25 @@ impl State {
         &mut self,
         turn: &str,
         above: Option<Above>,
+        kind: TurnKind,
         now: Timestamp,
     ) -> Vec<Seen> {
         if self.has_turn(turn) {
             return Vec::new();
         }
-        // A thread that nobody announced and whose turn works for another's is a sub-agent.
-        if self.thread.cwd.is_none()
-            && let Some(above) = above.as_ref().and_then(|above| above.thread.as_ref())
-        {
-            self.works_for(above.as_str());
-        }
         let mut seen = self.silenced();
         let id = TurnId::new(turn);
         let mut open = OpenTurn::new(self.thread.thread.clone(), id.clone(), Some(now));
         open.announced = true;
-        open.context(self.thread.cwd.clone(), self.thread.model.clone());
+        let model = match kind {
+            TurnKind::User => self.thread.model.clone(),
+            // Configured apart, and not told.
+            TurnKind::Review => None,
+        };
+        open.context(self.thread.cwd.clone(), model);
+        if kind == TurnKind::Review {
+            open.review();
+        }
         let above = above.filter(|_| self.thread.role == Role::Below);
         self.running = Some(Running {
             turn: open,
@@ -197,6 +208,8 @@ impl State {
 
     pub(crate) fn reverted(&mut self) -> Vec<Seen> {
         let mut seen = self.silenced();
+        // The total falls to what it was then, and nobody says so.
+        self.total = RunningTotal::default();
         let first = self.reverting.take();
         let first = first.and_then(|first| self.past.iter().position(|turn| *turn == first));
         let turns = first.map(|first| self.past.split_off(first).into());
@@ -264,12 +277,9 @@ impl State {
         let turn = params.turn_id.as_str();
         let began = time(params.started_at_ms).unwrap_or(now);
         match (kind, completed) {
+            // It comes before the turn is said to have started, under another id.
             ("enteredReviewMode", false) => {
-                let seen = self.turn_started(turn, None, began);
-                if let Some(open) = self.open(turn) {
-                    open.review();
-                }
-                return seen;
+                return self.turn_started(turn, None, TurnKind::Review, began);
             }
             ("contextCompaction", true) => {
                 return vec![Seen::Compacted {

@@ -222,12 +222,14 @@ pub(crate) struct ChangeKind<'a> {
     pub(crate) move_path: Text<'a>,
 }
 
-/// Of `collabAgentToolCall`.
+/// Of `collabAgentToolCall` and `subAgentActivity`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Collaboration<'a> {
     #[serde(borrow)]
-    pub(crate) sender_thread_id: Text<'a>,
-    #[serde(borrow)]
     pub(crate) receiver_thread_ids: Vec<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) agent_thread_id: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) model: Text<'a>,
 }

@@ -159,16 +159,7 @@ fn ordered(line: &Value) -> String {
 }
 
 pub fn read(bytes: &[u8]) -> Rollout {
-    let mut reader = Reader::new(bytes);
-    let mut turns = Vec::new();
-    while let Some(turn) = reader.next_turn().unwrap() {
-        turns.push(turn);
-    }
-    Rollout {
-        meta: reader.meta().cloned(),
-        turns,
-        tally: reader.tally(),
-    }
+    Reader::new(bytes).read_all().unwrap()
 }
 
 /// A turn's events, one short line each.
