@@ -133,6 +133,11 @@ impl PrivateHome {
         &self.listen
     }
 
+    /// Where the app-server behind us may listen ([`crate::serve::Serve::socket`]): beside the home, ours alone.
+    pub fn engine_socket(&self) -> PathBuf {
+        self.place.folder.join("engine.sock")
+    }
+
     /// Links what has appeared in the user's home since. Nothing watches for it: call it when a client connects.
     ///
     /// # Errors

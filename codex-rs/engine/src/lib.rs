@@ -18,6 +18,7 @@ pub mod leash;
 pub mod obtain;
 pub mod platform;
 pub mod resolve;
+pub mod serve;
 pub mod threads;
 
 mod connection;
@@ -31,3 +32,4 @@ mod rollout_cwd;
 #[cfg(target_os = "linux")]
 mod signals;
 mod verdicts;
+mod words;

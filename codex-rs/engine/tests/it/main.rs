@@ -20,4 +20,5 @@ mod install;
 mod leash;
 mod pty;
 mod resolve;
+mod serve;
 mod support;
