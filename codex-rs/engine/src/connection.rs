@@ -1,7 +1,7 @@
 //! The actor that owns an app-server process: one task that writes, reads, matches answers to requests, and remembers how
 //! it ended. It knows JSON-RPC and no method. What the engine asks of us is refused, always.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -13,12 +13,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::codec::{FrameDecoder, encode};
 use crate::threads::Notification;
+use crate::words::LastWords;
 
 /// Bytes waiting to be written beyond which no further request is taken.
 const OUT_LIMIT: usize = 1024 * 1024;
-/// Lines of stderr remembered, and the length one is cut at.
-const STDERR_LINES: usize = 40;
-const STDERR_WIDTH: usize = 500;
 /// How long the process may take to end once its output has.
 const LAST_BREATH: Duration = Duration::from_secs(2);
 /// How long its last words are waited for, as a grandchild may keep stderr open.
@@ -58,8 +56,7 @@ pub(crate) struct Connection {
     pending: HashMap<i64, oneshot::Sender<Result<Value, RpcError>>>,
     next_id: i64,
     notifications: Option<mpsc::Sender<Notification>>,
-    stderr: VecDeque<String>,
-    stderr_partial: Vec<u8>,
+    words: LastWords,
 }
 
 impl Connection {
@@ -76,8 +73,7 @@ impl Connection {
             pending: HashMap::new(),
             next_id: 1,
             notifications,
-            stderr: VecDeque::new(),
-            stderr_partial: Vec::new(),
+            words: LastWords::default(),
         }
     }
 
@@ -111,7 +107,7 @@ impl Connection {
                 },
                 read = stderr.read(&mut words), if stderr_open => match read {
                     Ok(0) | Err(_) => stderr_open = false,
-                    Ok(n) => self.hear(words.get(..n).unwrap_or_default()),
+                    Ok(n) => self.words.hear(words.get(..n).unwrap_or_default()),
                 },
                 // Usually its output ends first; not when a grandchild has inherited it.
                 _ = self.child.wait() => {
@@ -132,7 +128,7 @@ impl Connection {
         death.send_replace(Some(Death {
             status,
             exit,
-            stderr: self.last_words(),
+            stderr: self.words.text(),
         }));
     }
 
@@ -222,24 +218,6 @@ impl Connection {
         }
     }
 
-    fn hear(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            match byte {
-                b'\n' => {
-                    let line = std::mem::take(&mut self.stderr_partial);
-                    let line = String::from_utf8_lossy(&line).into_owned();
-                    tracing::debug!(target: "orch_engine::stderr", "{line}");
-                    self.stderr.push_back(line);
-                    if self.stderr.len() > STDERR_LINES {
-                        self.stderr.pop_front();
-                    }
-                }
-                _ if self.stderr_partial.len() < STDERR_WIDTH => self.stderr_partial.push(*byte),
-                _ => {}
-            }
-        }
-    }
-
     async fn read_out(&mut self, stdout: &mut ChildStdout) {
         let mut chunk = vec![0; 64 * 1024];
         loop {
@@ -255,22 +233,9 @@ impl Connection {
         loop {
             match stderr.read(&mut words).await {
                 Ok(0) | Err(_) => break,
-                Ok(n) => self.hear(words.get(..n).unwrap_or_default()),
+                Ok(n) => self.words.hear(words.get(..n).unwrap_or_default()),
             }
         }
-    }
-
-    fn last_words(&self) -> String {
-        let last = String::from_utf8_lossy(&self.stderr_partial);
-        let mut text = String::new();
-        for line in self.stderr.iter().map(String::as_str).chain([&*last]) {
-            if !line.trim().is_empty() {
-                text.extend(line.chars().filter(|c| !c.is_control()));
-                text.push('\n');
-            }
-        }
-        text.truncate(text.trim_end().len());
-        text
     }
 }
 

@@ -133,6 +133,11 @@ impl PrivateHome {
         &self.listen
     }
 
+    /// Where the app-server behind us may listen ([`crate::serve::Serve::socket`]): beside the home, ours alone.
+    pub fn engine_socket(&self) -> PathBuf {
+        self.place.folder.join("engine.sock")
+    }
+
     /// Links what has appeared in the user's home since. Nothing watches for it: call it when a client connects.
     ///
     /// # Errors
@@ -200,7 +205,7 @@ impl PrivateHome {
 struct Place {
     folder: PathBuf,
     number: usize,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Place {
@@ -224,7 +229,7 @@ impl Place {
             Ok(()) => Ok(Some(Self {
                 folder: run.join(number.to_string()),
                 number,
-                _lock: lock,
+                _lock: Lock(lock),
             })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(io("lock", &path)(error)),
@@ -236,15 +241,27 @@ impl Place {
     }
 }
 
+/// A locked file. Closing it would not do: a child just being started has it open as well, for a moment.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "a lock ends with its process");
+        }
+    }
+}
+
 /// One process at a time makes or ends a home.
-struct Turn(#[expect(dead_code, reason = "held for its lock")] File);
+struct Turn(#[expect(dead_code, reason = "held for its lock")] Lock);
 
 impl Turn {
     fn take(run: &Path) -> Result<Self, EngineError> {
         let path = run.join("turn.lock");
         let lock = open_lock(&path)?;
         lock.lock().map_err(io("lock", &path))?;
-        Ok(Self(lock))
+        Ok(Self(Lock(lock)))
     }
 }
 

@@ -20,6 +20,7 @@ pub mod obtain;
 pub mod platform;
 pub mod resolve;
 pub mod splice;
+pub mod serve;
 pub mod threads;
 
 mod connection;
@@ -33,3 +34,4 @@ mod rollout_cwd;
 #[cfg(target_os = "linux")]
 mod signals;
 mod verdicts;
+mod words;

@@ -22,4 +22,5 @@ mod leash;
 mod pty;
 mod resolve;
 mod splice;
+mod serve;
 mod support;
