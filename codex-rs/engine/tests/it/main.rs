@@ -18,6 +18,7 @@ mod frame;
 mod guard;
 mod install;
 mod leash;
+mod listen;
 mod pty;
 mod resolve;
 mod splice;
