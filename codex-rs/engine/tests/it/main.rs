@@ -20,6 +20,8 @@ mod install;
 mod leash;
 mod listen;
 mod pty;
+mod relay;
 mod resolve;
 mod splice;
 mod support;
+mod wire;
