@@ -73,6 +73,16 @@ impl FrameDecoder {
         outcome
     }
 
+    /// The bytes left after the last line end, when the stream has ended there.
+    pub fn finish(&mut self) -> Option<Vec<u8>> {
+        self.dropping = false;
+        let mut frame = std::mem::take(&mut self.partial);
+        if frame.last() == Some(&b'\r') {
+            frame.pop();
+        }
+        (!frame.is_empty()).then_some(frame)
+    }
+
     /// Bytes held of a frame that is not complete.
     pub fn pending(&self) -> usize {
         self.partial.len()

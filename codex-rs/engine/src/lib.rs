@@ -1,5 +1,5 @@
 //! The upstream `codex` binary, seen from outside: where it is, whether it fits, how it is installed, started and ended,
-//! and a client of its app-server.
+//! a client of its app-server, and the wire between it and its clients: links, frames and the relay.
 //!
 //! What is absent: no knowledge of tasks, state or drift (core), of terminals' contents (tui), or of rollouts beyond the
 //! working directory a thread was last in. Nothing here answers an approval, starts a writable thread, or writes
@@ -16,8 +16,10 @@ pub mod home;
 pub mod homecoming;
 pub mod install;
 pub mod leash;
+pub mod link;
 pub mod obtain;
 pub mod platform;
+pub mod relay;
 pub mod resolve;
 pub mod splice;
 pub mod serve;

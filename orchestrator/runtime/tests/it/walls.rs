@@ -54,7 +54,7 @@ const WALLS: [(&str, &[&str], &[&str]); 8] = [
 ];
 
 /// Library, and the only source files that may name it.
-const FENCES: [(&str, &[&str]); 5] = [
+const FENCES: [(&str, &[&str]); 6] = [
     (
         "git2",
         &[
@@ -72,6 +72,13 @@ const FENCES: [(&str, &[&str]); 5] = [
     ),
     ("hyper", &["codex-rs/fake-model/src/http.rs"]),
     ("rmcp", &["codex-rs/cli/src/mcp/wire.rs"]),
+    (
+        "tungstenite",
+        &[
+            "codex-rs/engine/src/link/frame.rs",
+            "codex-rs/engine/src/link/ws.rs",
+        ],
+    ),
 ];
 
 fn top() -> PathBuf {
