@@ -2,6 +2,8 @@
 
 use std::ffi::{OsStr, OsString};
 
+use crate::tui_line::surface;
+
 /// Options of upstream's top level that take a value (codex-cli 0.169; `codex --help`).
 const ROOT_VALUES: [&str; 24] = [
     "-c",
@@ -43,6 +45,17 @@ pub(crate) enum Route {
         engine: Option<OsString>,
         args: Vec<OsString>,
     },
+    /// The stock TUI, interposed.
+    Tui {
+        engine: Option<OsString>,
+        args: Vec<OsString>,
+    },
+    /// Upstream's app-server, interposed: what stood before `app-server`, and what stands behind it.
+    AppServer {
+        engine: Option<OsString>,
+        root: Vec<OsString>,
+        args: Vec<OsString>,
+    },
     /// Upstream's exec, orchestrated: what stood before `exec`, and what stands behind it.
     Exec {
         engine: Option<OsString>,
@@ -53,6 +66,7 @@ pub(crate) enum Route {
     Tasks(Vec<OsString>),
     Journal(Vec<OsString>),
     State(Vec<OsString>),
+    Drift(Vec<OsString>),
     Engine {
         engine: Option<OsString>,
         args: Vec<OsString>,
@@ -85,9 +99,14 @@ pub(crate) fn route(args: Vec<OsString>) -> Route {
             let (root, args) = split(args, at);
             Route::Exec { engine, root, args }
         }
+        "app-server" => {
+            let (root, args) = split(args, at);
+            Route::AppServer { engine, root, args }
+        }
         "tasks" if alone => Route::Tasks(split(args, at).1),
         "journal" if alone => Route::Journal(split(args, at).1),
         "state" if alone => Route::State(split(args, at).1),
+        "drift" if alone => Route::Drift(split(args, at).1),
         "engine" if alone => Route::Engine {
             engine,
             args: split(args, at).1,
@@ -103,7 +122,10 @@ pub(crate) fn route(args: Vec<OsString>) -> Route {
         {
             Route::Help { engine, args }
         }
-        _ => Route::Pass { engine, args },
+        _ => match surface(&args) {
+            Some(_) => Route::Tui { engine, args },
+            None => Route::Pass { engine, args },
+        },
     }
 }
 
@@ -128,7 +150,7 @@ fn take_engine(args: Vec<OsString>) -> (Option<OsString>, Vec<OsString>) {
     (engine, kept)
 }
 
-fn command_at(args: &[OsString]) -> Option<usize> {
+pub(crate) fn command_at(args: &[OsString]) -> Option<usize> {
     let mut at = 0;
     while let Some(arg) = args.get(at) {
         match Shape::of(arg) {
@@ -192,10 +214,10 @@ mod tests {
 
     #[test]
     fn our_words_are_ours_and_all_others_upstreams() {
-        check("", "Pass { engine: None, args: [] }");
+        check("", "Tui { engine: None, args: [] }");
         check(
             "fix the tests",
-            "Pass { engine: None, args: [fix, the, tests] }",
+            "Tui { engine: None, args: [fix, the, tests] }",
         );
         check(
             "exec do it",
@@ -216,16 +238,16 @@ mod tests {
         check("tasks list --json", "Tasks([list, --json])");
         check(
             "-m exec tasks",
-            "Pass { engine: None, args: [-m, exec, tasks] }",
+            "Tui { engine: None, args: [-m, exec, tasks] }",
         );
         check(
             "-i a.png exec",
-            "Pass { engine: None, args: [-i, a.png, exec] }",
+            "Tui { engine: None, args: [-i, a.png, exec] }",
         );
-        check("-- exec", "Pass { engine: None, args: [--, exec] }");
+        check("-- exec", "Tui { engine: None, args: [--, exec] }");
         check(
             "resume -- --engine",
-            "Pass { engine: None, args: [resume, --, --engine] }",
+            "Tui { engine: None, args: [resume, --, --engine] }",
         );
         check("--help", "Help { engine: None, args: [--help] }");
         check(

@@ -6,12 +6,14 @@ mod args;
 mod backlog;
 mod config;
 mod demo;
+mod drift;
 mod engine;
 mod exec;
 mod exec_line;
 mod help;
 mod instructions;
 mod journal;
+mod live;
 mod login;
 mod logs;
 mod mcp;
@@ -21,6 +23,7 @@ mod session;
 mod state;
 mod tasks;
 mod trouble;
+mod tui_line;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -48,10 +51,15 @@ fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
     match route(args) {
         Route::Pass { engine, args } => pass::run(engine.as_deref(), &args),
         Route::Help { engine, args } => help::run(engine.as_deref(), &args),
+        Route::Tui { engine, args } => in_runtime(live::tui::run(engine, args)),
+        Route::AppServer { engine, root, args } => {
+            in_runtime(live::app_server::run(engine, root, args))
+        }
         Route::Exec { engine, root, args } => in_runtime(exec::run(engine, root, args)),
         Route::Tasks(args) => in_runtime(tasks::run(args)),
         Route::Journal(args) => in_runtime(journal::run(args)),
         Route::State(args) => in_runtime(state::run(args)),
+        Route::Drift(args) => in_runtime(drift::run(args)),
         Route::Engine { engine, args } => in_runtime(engine::run(engine, args)),
         Route::McpOrch(args) => in_runtime(mcp::run(args)),
         Route::Demo { engine, args } => demo::run(engine, args),

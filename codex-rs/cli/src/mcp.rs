@@ -24,8 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::tasks::parse;
 use crate::trouble::Trouble;
-use answer::Answer;
-use desk::Desk;
+pub(crate) use answer::Answer;
+pub(crate) use desk::Desk;
+pub(crate) use tools::dynamic_tools;
 
 /// Environment that upstream would keep from a server it starts.
 const HANDED_ON: [&str; 2] = ["CODEX_ORCH_DATA", "CODEX_ORCH_LOG"];
@@ -54,11 +55,11 @@ struct Call {
 
 /// Who calls, as far as the client says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Caller {
+pub(crate) struct Caller {
     /// The call's own id: a call that comes twice is carried out once.
-    call: Option<String>,
-    thread: Option<ThreadId>,
-    turn: Option<TurnId>,
+    pub(crate) call: Option<String>,
+    pub(crate) thread: Option<ThreadId>,
+    pub(crate) turn: Option<TurnId>,
 }
 
 /// Upstream's configuration, as values of `-c`, that gives a run our server. Without approval of ours the tools that

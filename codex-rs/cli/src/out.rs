@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io::{self, ErrorKind, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use orch_protocol::text::one_line;
 
@@ -32,9 +33,41 @@ pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<(), Trouble> {
     }
 }
 
+/// Notes that wait while somebody else has the screen.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// While this lives, notes are kept; they are printed when it is dropped.
+#[must_use]
+pub(crate) struct Held;
+
+/// Keeps notes from a screen that isn't ours.
+pub(crate) fn hold() -> Held {
+    held().get_or_insert_default();
+    Held
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let notes = held().take();
+        for text in notes.into_iter().flatten() {
+            note(&text);
+        }
+    }
+}
+
+fn held() -> MutexGuard<'static, Option<Vec<String>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A note of ours beside upstream's output.
 pub(crate) fn note(text: &str) {
     let text = one_line(text, 2_000);
+    if let Some(notes) = held().as_mut() {
+        if !notes.contains(&text) && notes.len() < 20 {
+            notes.push(text);
+        }
+        return;
+    }
     let _ = writeln!(io::stderr().lock(), "codex-orch: {text}");
 }
 

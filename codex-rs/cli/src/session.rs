@@ -122,20 +122,23 @@ impl Project {
         }
         let (dir, id) = (place.store.clone(), log::fresh_id(SystemClock.now()));
         store.close()?;
-        let Some(root) = &place.checkout else {
-            return Ok(());
-        };
-        match checkout::refresh(root, &BareStore::new(dir, id), &seen.state, &seen.here) {
-            Ok(kept) => {
-                for name in kept {
-                    out::note(&format!(
-                        "your change of .codex-orch/ is kept as {name}; use codex-orch tasks to change the backlog"
-                    ));
-                }
-            }
-            Err(error) => out::note(&format!("{} (the state itself is safe)", chain(&error))),
+        if let Some(root) = &place.checkout {
+            check_out(root, &BareStore::new(dir, id), &seen);
         }
         Ok(())
+    }
+
+    /// Brings the checkout up to date while the project stays open.
+    pub(crate) async fn refresh(&mut self) {
+        let Some(root) = self.place.checkout.clone() else {
+            return;
+        };
+        match self.see().await {
+            Ok(seen) => check_out(&root, &self.store, &seen),
+            Err(trouble) => {
+                tracing::warn!(trouble = trouble.line(), "the checkout is not up to date")
+            }
+        }
     }
 
     /// Where things are kept, said once when the first fact is about to be stored.
@@ -154,6 +157,19 @@ impl Project {
             self.place.store.display(),
             self.config.home.join("orch.toml").display(),
         ))
+    }
+}
+
+fn check_out(root: &Path, store: &BareStore, seen: &Seen) {
+    match checkout::refresh(root, store, &seen.state, &seen.here) {
+        Ok(kept) => {
+            for name in kept {
+                out::note(&format!(
+                    "your change of .codex-orch/ is kept as {name}; use codex-orch tasks to change the backlog"
+                ));
+            }
+        }
+        Err(error) => out::note(&format!("{} (the state itself is safe)", chain(&error))),
     }
 }
 

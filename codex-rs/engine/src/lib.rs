@@ -15,14 +15,15 @@ pub mod frame;
 pub mod home;
 pub mod homecoming;
 pub mod install;
+pub mod interpose;
 pub mod leash;
 pub mod link;
 pub mod obtain;
 pub mod platform;
 pub mod relay;
 pub mod resolve;
-pub mod splice;
 pub mod serve;
+pub mod splice;
 pub mod threads;
 
 mod connection;

@@ -76,15 +76,37 @@ pub enum RelayEnd {
     EngineFailed(LinkError),
 }
 
+/// Frames of our own, put between those that are carried.
+#[derive(Debug)]
+pub struct Injected {
+    /// Between the engine's, to the client.
+    pub to_client: mpsc::Receiver<Frame>,
+    /// Between the client's, to the engine.
+    pub to_engine: mpsc::Receiver<Frame>,
+}
+
+impl From<mpsc::Receiver<Frame>> for Injected {
+    /// Frames to the client alone.
+    fn from(to_client: mpsc::Receiver<Frame>) -> Self {
+        Self {
+            to_client,
+            to_engine: mpsc::channel(1).1,
+        }
+    }
+}
+
 /// Carries frames until one side ends; then what was received before is delivered as far as it can be, and both are closed.
-/// Frames from `to_client` are put between those of the engine.
 pub async fn relay(
     client: Link,
     engine: Link,
     client_rules: impl ClientRules,
     engine_rules: impl EngineRules,
-    to_client: mpsc::Receiver<Frame>,
+    injected: impl Into<Injected>,
 ) -> RelayEnd {
+    let Injected {
+        to_client,
+        to_engine,
+    } = injected.into();
     let (client_out, engine_out) = (Mutex::new(client.sender), Mutex::new(engine.sender));
     let (stop, stopped) = watch::channel(false);
     let outward = Pump {
@@ -101,7 +123,11 @@ pub async fn relay(
     };
     let mut outward = std::pin::pin!(outward.run(client_rules).fuse());
     let mut inward = std::pin::pin!(inward.run(Inward(engine_rules)).fuse());
-    let mut injected = std::pin::pin!(inject(to_client, &client_out, stopped).fuse());
+    let injected = join(
+        inject(to_client, &client_out, stopped.clone()),
+        inject(to_engine, &engine_out, stopped),
+    );
+    let mut injected = std::pin::pin!(injected.fuse());
     let (end, stop_now) = loop {
         tokio::select! {
             halt = &mut outward => break match halt {
@@ -114,7 +140,7 @@ pub async fn relay(
                 Halt::Source(end) => (RelayEnd::engine(end), true),
                 Halt::Onward(error) => (RelayEnd::client(Err(error)), false),
             },
-            () = &mut injected => {}
+            _ = &mut injected => {}
         }
     };
     // A side that can't be written to has gone: what it sent before is still to be read, and that ends by itself. One that
@@ -239,10 +265,10 @@ impl Pump<'_> {
     }
 }
 
-/// Sends what comes by `frames` to the client, also what waits when it is stopped.
+/// Sends what comes by `frames` to one side, also what waits when it is stopped.
 async fn inject(
     mut frames: mpsc::Receiver<Frame>,
-    client: &Mutex<Sender>,
+    side: &Mutex<Sender>,
     mut stopped: watch::Receiver<bool>,
 ) {
     loop {
@@ -252,10 +278,10 @@ async fn inject(
             _ = stopped.wait_for(|stopped| *stopped) => None,
         };
         let Some(frame) = next else { return };
-        let mut client = client.lock().await;
-        // A client that doesn't take it has gone; the pump finds out.
-        if client.feed(&frame).await.is_ok() {
-            let _ = client.flush().await;
+        let mut side = side.lock().await;
+        // Who doesn't take it has gone; the pump finds out.
+        if side.feed(&frame).await.is_ok() {
+            let _ = side.flush().await;
         }
     }
 }

@@ -23,13 +23,21 @@ const MAX_INNER: usize = 10;
 
 /// What a call brings.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub(super) text: String,
     pub(super) data: Value,
-    pub(super) is_error: bool,
+    pub(crate) is_error: bool,
 }
 
 impl Answer {
+    /// All a model needs, as one text: the data when there is some, for the lines only say the same.
+    pub(crate) fn for_model(&self) -> String {
+        match self.data.is_null() || self.is_error {
+            true => self.text.clone(),
+            false => self.data.to_string(),
+        }
+    }
+
     /// One thing: data, and a line that says the same.
     pub(super) fn of(data: Value, line: &str) -> Self {
         Self {
@@ -78,7 +86,7 @@ impl Answer {
     }
 
     /// What went wrong, and what to do about it.
-    pub(super) fn refused(what: &str, hint: &str) -> Self {
+    pub(crate) fn refused(what: &str, hint: &str) -> Self {
         let (what, hint) = (one_line(what, MAX_LINE), one_line(hint, MAX_LINE));
         Self {
             text: format!("{what}\nhint: {hint}"),

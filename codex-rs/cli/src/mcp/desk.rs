@@ -2,6 +2,7 @@
 //! it has answered to calls that write, and folds what it has written when there is time.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 
 use orch_core::command::{TaskCommand, find};
 use orch_core::graph::ready;
@@ -35,8 +36,10 @@ struct Known {
 }
 
 /// The project, behind the tools.
-pub(super) struct Desk {
+pub(crate) struct Desk {
     trusting: bool,
+    /// None: the working directory.
+    folder: Option<PathBuf>,
     project: Option<Project>,
     answered: VecDeque<(Known, Answer)>,
     has_written: bool,
@@ -44,9 +47,20 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// The project of the working directory.
     pub(super) fn new(trusting: bool) -> Self {
+        Self::of(None, trusting)
+    }
+
+    /// The project that `folder` belongs to.
+    pub(crate) fn at(folder: PathBuf) -> Self {
+        Self::of(Some(folder), false)
+    }
+
+    fn of(folder: Option<PathBuf>, trusting: bool) -> Self {
         Self {
             trusting,
+            folder,
             project: None,
             answered: VecDeque::new(),
             has_written: false,
@@ -55,7 +69,7 @@ impl Desk {
     }
 
     /// Carries out a call. What it has written is durable when this returns; a call that comes again gets its answer again.
-    pub(super) async fn answer(&mut self, tool: &str, arguments: Value, caller: Caller) -> Answer {
+    pub(crate) async fn answer(&mut self, tool: &str, arguments: Value, caller: Caller) -> Answer {
         let Some(tool) = TOOLS.iter().find(|known| known.name == tool) else {
             let tool = one_line(tool, 60);
             return Answer::refused(
@@ -96,12 +110,12 @@ impl Desk {
     }
 
     /// Something that was written isn't in a state commit yet.
-    pub(super) fn is_unfolded(&self) -> bool {
+    pub(crate) fn is_unfolded(&self) -> bool {
         self.is_unfolded
     }
 
     /// Folds what was written. A failure is logged, and tried again after the next write and at the end.
-    pub(super) async fn fold(&mut self) {
+    pub(crate) async fn fold(&mut self) {
         self.is_unfolded = false;
         if let Some(project) = &mut self.project
             && let Err(error) = project.store.fold().await
@@ -250,10 +264,22 @@ impl Desk {
         ))
     }
 
-    fn project(&mut self) -> Result<&mut Project, Trouble> {
+    /// Ends the desk, and leaves its project to be closed.
+    pub(crate) fn into_project(self) -> Option<Project> {
+        self.project
+    }
+
+    /// The project, opened when it is first asked for.
+    pub(crate) fn project(&mut self) -> Result<&mut Project, Trouble> {
         let project = match self.project.take() {
             Some(project) => project,
-            None => Project::open(Config::load()?, &working_directory()?, self.trusting),
+            None => {
+                let folder = match &self.folder {
+                    Some(folder) => folder.clone(),
+                    None => working_directory()?,
+                };
+                Project::open(Config::load()?, &folder, self.trusting)
+            }
         };
         Ok(self.project.insert(project))
     }

@@ -1,9 +1,10 @@
 //! The tools: their names, what a model is told of them, and the arguments they take. What they do is the desk's.
 
+use orch_engine::interpose::NAMESPACE;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Deserialize;
-use serde_json::{Map, Value, from_value};
+use serde_json::{Map, Value, from_value, json};
 
 /// A tool as a client sees it.
 pub(super) struct Tool {
@@ -83,6 +84,25 @@ pub(super) const TOOLS: [Tool; 7] = [
         parse: |given| from_value(given).map(Ask::Search),
     },
 ];
+
+/// The tools as one dynamic tool of the app-server's protocol: a namespace of functions, as JSON.
+pub(crate) fn dynamic_tools() -> String {
+    let function = |tool: &Tool| {
+        json!({
+            "type": "function",
+            "name": tool.name,
+            "description": tool.about,
+            "inputSchema": (tool.schema)(),
+        })
+    };
+    json!({
+        "type": "namespace",
+        "name": NAMESPACE,
+        "description": "The backlog of this project, which lives with its repository, and the journal of earlier sessions.",
+        "tools": TOOLS.iter().map(function).collect::<Vec<_>>(),
+    })
+    .to_string()
+}
 
 /// Which tasks are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]

@@ -23,7 +23,7 @@ mod listen;
 mod pty;
 mod relay;
 mod resolve;
-mod splice;
 mod serve;
+mod splice;
 mod support;
 mod wire;

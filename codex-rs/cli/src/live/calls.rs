@@ -1,0 +1,181 @@
+//! What the desk says to the engine on a connection of its own, and what it reads of frames. It starts no turn.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orch_engine::app_server::AppServer;
+use orch_engine::error::EngineError;
+use orch_engine::frame::peek;
+use orch_engine::interpose::HIDDEN_SOURCE;
+use orch_engine::link::frame::Frame;
+use orch_protocol::ids::{ThreadId, TurnId};
+use orch_protocol::project::OpenRun;
+use orch_runtime::ports::{Engine, EngineTrouble, Launch, Ran};
+use orch_runtime::upstream::RolloutsOnly;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::mcp::Answer;
+
+/// How long one call may take: the user's own frames may be waiting for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is read of the parameters of any frame.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Params {
+    pub(super) thread_id: Option<String>,
+    pub(super) cwd: Option<String>,
+    pub(super) before_turn_id: Option<String>,
+}
+
+impl Params {
+    pub(super) fn of(frame: &Frame) -> Option<Self> {
+        Self::read(peek(frame.text()?)?.params?)
+    }
+
+    pub(super) fn read(params: &str) -> Option<Self> {
+        serde_json::from_str(params).ok()
+    }
+}
+
+/// The thread that an answer to `thread/start`, `resume` or `fork` describes, as JSON.
+pub(super) fn thread_of(result: &str) -> Option<&str> {
+    #[derive(Deserialize)]
+    struct Threaded<'a> {
+        #[serde(borrow)]
+        thread: &'a serde_json::value::RawValue,
+    }
+    let threaded: Threaded<'_> = serde_json::from_str(result).ok()?;
+    Some(threaded.thread.get())
+}
+
+/// A call of a tool of ours.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ToolCall {
+    /// The request's id as the engine wrote it.
+    #[serde(skip)]
+    pub(super) id: String,
+    pub(super) thread_id: String,
+    pub(super) turn_id: String,
+    pub(super) call_id: String,
+    pub(super) tool: String,
+    #[serde(default)]
+    pub(super) arguments: Value,
+}
+
+pub(super) fn tool_call(frame: &Frame) -> Option<ToolCall> {
+    let said = peek(frame.text()?)?;
+    let call: ToolCall = serde_json::from_str(said.params?).ok()?;
+    Some(ToolCall {
+        id: said.id?.to_owned(),
+        ..call
+    })
+}
+
+/// The answer to a call, as a frame.
+pub(super) fn tool_answer(call: &ToolCall, answer: &Answer) -> Frame {
+    let items = [json!({"type": "inputText", "text": answer.for_model()})];
+    let result = json!({"contentItems": items, "success": !answer.is_error});
+    Frame::from(format!(r#"{{"id":{},"result":{result}}}"#, call.id))
+}
+
+pub(super) fn no_project() -> Answer {
+    Answer::refused(
+        "the folder of this conversation isn't known",
+        "go on without the backlog",
+    )
+}
+
+/// A line for the user in the client's own screen.
+pub(super) fn warning(thread: &ThreadId, message: &str) -> Frame {
+    let params = json!({"threadId": thread, "message": format!("codex-orch: {message}")});
+    Frame::from(json!({"method": "warning", "params": params}).to_string())
+}
+
+/// Our own connection, opened when it is first needed.
+pub(crate) struct Calls {
+    /// Where the engine listens, once it does.
+    engine: watch::Receiver<Option<PathBuf>>,
+    server: Option<AppServer>,
+}
+
+impl Calls {
+    pub(crate) fn new(engine: watch::Receiver<Option<PathBuf>>) -> Self {
+        Self {
+            engine,
+            server: None,
+        }
+    }
+
+    async fn server(&mut self) -> Result<&AppServer, EngineError> {
+        let server = match self.server.take() {
+            Some(server) => server,
+            None => {
+                let socket = self.engine.borrow().clone();
+                super::connect_own(socket, PATIENCE).await?
+            }
+        };
+        Ok(self.server.insert(server))
+    }
+
+    async fn call(&mut self, method: &'static str, params: Value) -> Result<Value, EngineError> {
+        let _ = (method, params, self.server().await?);
+        let answer: Result<Value, EngineError> = Ok(Value::Null);
+        if matches!(answer, Err(EngineError::EngineDied { .. })) {
+            self.server = None;
+        }
+        answer
+    }
+
+    /// Stops a turn that the engine began by itself, and what would make it begin the next.
+    pub(super) async fn halt(&mut self, thread: &ThreadId, turn: &TurnId) {
+        let paused = json!({"threadId": thread, "status": "paused"});
+        if let Err(error) = self.call("thread/goal/set", paused).await {
+            tracing::info!(%error, "no goal was paused");
+        }
+        let params = json!({"threadId": thread, "turnId": turn});
+        if let Err(error) = self.call("turn/interrupt", params).await {
+            tracing::warn!(%error, "a turn that no longer fits could not be stopped");
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Engine for Calls {
+    async fn run(&mut self, launch: &Launch) -> Result<Ran, EngineTrouble> {
+        RolloutsOnly.run(launch).await
+    }
+
+    async fn park(&mut self, thread: &ThreadId) -> Result<ThreadId, EngineTrouble> {
+        // Attached to its source it is in no list of the user's.
+        let params = json!({
+            "threadId": thread,
+            "excludeTurns": true,
+            "attachToSource": true,
+            "threadSource": format!("{HIDDEN_SOURCE}_parked"),
+        });
+        let answer = self.call("thread/fork", params).await?;
+        let copy = answer.pointer("/thread/id").and_then(Value::as_str);
+        match copy {
+            Some(copy) => {
+                let params = json!({"threadId": copy});
+                if let Err(error) = self.call("thread/unsubscribe", params).await {
+                    tracing::debug!(%error, "a parked copy stays subscribed");
+                }
+                Ok(ThreadId::new(copy))
+            }
+            None => Err(EngineTrouble {
+                what: "the engine's answer names no copy".to_owned(),
+                hint: "codex-orch engine status tells whether it fits".to_owned(),
+            }),
+        }
+    }
+
+    async fn recover(&mut self, run: &OpenRun) -> Ran {
+        RolloutsOnly.recover(run).await
+    }
+}

@@ -1,0 +1,481 @@
+//! The supervisor's side of the interposer: one loop, on a thread of its own, that rules on held frames, answers calls of our
+//! tools, and records turns. Frames never wait for it, but for a ruling.
+//!
+//! It knows what runs where; whether a turn may begin, and what is recorded of it, is the supervisor's (`orch-core`), by way
+//! of each project's driver.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use orch_core::drift::OnDrift;
+use orch_core::supervisor::Input;
+use orch_engine::frame::peek;
+use orch_engine::interpose::{Asked, ClientId, Event, Held, Ruling};
+use orch_engine::link::frame::Frame;
+use orch_protocol::git::GitSnapshot;
+use orch_protocol::ids::{RunId, ThreadId, TurnId};
+use orch_protocol::project::RunKind;
+use orch_protocol::turn::TurnRecord;
+use orch_rollout::live::LiveThreads;
+use orch_rollout::live::seen::{Ended, LiveThread, Ran, Role, RunBy, Seen};
+use orch_runtime::driver::{Begun, Request};
+use orch_runtime::ports::{self, Clock as _, SystemClock};
+use tokio::sync::mpsc;
+
+use super::calls::{Calls, Params};
+use super::clients::{Clients, Outlets};
+use super::projects::Projects;
+use crate::trouble::Trouble;
+
+/// What was recorded is folded, and the checkout refreshed, when nothing has happened for this long.
+const IDLE: Duration = Duration::from_millis(150);
+
+/// What reaches the desk.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// A client has connected; what we say to it and to the engine in its name goes out here.
+    Connected(ClientId, Outlets),
+    /// Something between a client and the engine.
+    Event(Event),
+}
+
+/// A turn that was let begin, and isn't recorded yet.
+#[derive(Debug)]
+struct Open {
+    run: RunId,
+    cwd: PathBuf,
+    /// What it is, once the engine has said so.
+    turn: Option<TurnId>,
+}
+
+/// What is known of a thread beyond what the observer keeps.
+#[derive(Debug, Default)]
+struct Known {
+    cwd: Option<PathBuf>,
+    /// The client whose frames tell of it: with two clients everything is said twice.
+    source: Option<ClientId>,
+    open: Option<Open>,
+    /// Something of the running turn was missed: its rollout has it whole.
+    has_gap: bool,
+    /// Git before the user's own command.
+    before: Option<(PathBuf, GitSnapshot)>,
+}
+
+pub(crate) struct Desk {
+    live: LiveThreads,
+    threads: HashMap<ThreadId, Known>,
+    clients: Clients,
+    projects: Projects,
+    calls: Calls,
+    turns_begun: u64,
+}
+
+impl Desk {
+    pub(crate) fn new(projects: Projects, calls: Calls) -> Self {
+        Self {
+            live: LiveThreads::default(),
+            threads: HashMap::new(),
+            clients: Clients::default(),
+            projects,
+            calls,
+            turns_begun: 0,
+        }
+    }
+
+    /// Works until the engine is gone and every client too: the channel's end. What runs then is recorded as interrupted.
+    pub(crate) async fn run(mut self, mut news: mpsc::Receiver<News>) {
+        loop {
+            tokio::select! {
+                biased;
+                next = news.recv() => match next {
+                    Some(News::Connected(client, outlets)) => self.clients.connected(client, outlets),
+                    Some(News::Event(event)) => self.take(event).await,
+                    None => break,
+                },
+                () = tokio::time::sleep(IDLE), if self.projects.is_untidy() => self.projects.tidy().await,
+            }
+        }
+        for seen in self.live.engine_gone() {
+            self.seen(None, seen).await;
+        }
+        let left: Vec<ThreadId> = self.threads.keys().cloned().collect();
+        for thread in left {
+            self.close_unbegun(&thread).await;
+        }
+        self.projects.close().await;
+    }
+
+    async fn take(&mut self, event: Event) {
+        match event {
+            Event::Held {
+                client,
+                held,
+                frame,
+                ruling,
+            } => {
+                let answer = self.rule(held, &frame).await;
+                tracing::debug!(?client, ?held, ?answer, "ruled");
+                // A client that has gone needs no ruling.
+                let _ = ruling.send(answer);
+            }
+            Event::Answered {
+                client,
+                asked,
+                thread,
+                frame,
+            } => self.answered(client, asked, thread, &frame).await,
+            Event::Told {
+                client,
+                method,
+                frame,
+            } => self.told(client, &method, &frame).await,
+            Event::Tool { client, frame } => self.tool(client, &frame).await,
+            Event::Missed { client } => {
+                let of_client = |known: &&mut Known| known.source == Some(client);
+                for known in self.threads.values_mut().filter(of_client) {
+                    known.has_gap = true;
+                }
+            }
+            Event::Gone { client } => {
+                self.clients.gone(client);
+                for known in self.threads.values_mut() {
+                    if known.source == Some(client) {
+                        known.source = None;
+                        known.has_gap = true;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn rule(&mut self, held: Held, frame: &Frame) -> Ruling {
+        let Some(params) = Params::of(frame) else {
+            return Ruling::AS_IT_IS;
+        };
+        let Some(thread) = params.thread_id.clone().map(ThreadId::new) else {
+            return Ruling::AS_IT_IS;
+        };
+        match held {
+            Held::Revert => {
+                if let Some(before) = params.before_turn_id {
+                    self.live.revert_asked(&thread, &TurnId::new(before));
+                }
+                Ruling::AS_IT_IS
+            }
+            Held::ShellCommand => {
+                self.look_before(&thread).await;
+                Ruling::AS_IT_IS
+            }
+            Held::TurnStart
+            | Held::ReviewStart
+            | Held::QueueAdd
+            | Held::QueueStart
+            | Held::CompactStart => {
+                let is_root = self.live.role(&thread) == Some(Role::Root);
+                // What joins a running turn, or waits behind it, begins none now.
+                if !is_root || self.live.running(&thread).is_some() {
+                    return Ruling::AS_IT_IS;
+                }
+                let cwd = params.cwd.map(PathBuf::from);
+                match self.begin(&thread, cwd).await {
+                    Ok(Begun::Going { brief }) => Ruling::Go(brief.fragments()),
+                    Ok(Begun::Stopped { what, hint }) => Ruling::Refuse(format!("{what}. {hint}")),
+                    Err(trouble) => {
+                        self.unrecorded(&trouble);
+                        Ruling::AS_IT_IS
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets a turn of a root thread begin, or not. What it leaves will be recorded for `cwd`, else for the thread's folder.
+    async fn begin(&mut self, thread: &ThreadId, cwd: Option<PathBuf>) -> Result<Begun, Trouble> {
+        self.close_unbegun(thread).await;
+        let known = self.threads.entry(thread.clone()).or_default();
+        let Some(cwd) = cwd.or_else(|| known.cwd.clone()) else {
+            return Ok(Begun::Going {
+                brief: Default::default(),
+            });
+        };
+        self.turns_begun += 1;
+        let n = self.turns_begun.to_string();
+        let codex_home = self.projects.home();
+        let Some(project) = self.projects.of(&cwd)? else {
+            return Ok(Begun::Going {
+                brief: Default::default(),
+            });
+        };
+        let run = RunId::from_seed(&[project.store_log().as_str(), "turn", &n]);
+        let request = Request {
+            run: run.clone(),
+            kind: RunKind::Turn {
+                thread: thread.clone(),
+            },
+            cwd: cwd.to_string_lossy().into_owned(),
+            codex_home,
+            on_drift: OnDrift::Stop,
+        };
+        let begun = project.begin(&mut self.calls, request).await?;
+        if matches!(begun, Begun::Going { .. }) {
+            let known = self.threads.entry(thread.clone()).or_default();
+            known.open = Some(Open {
+                run,
+                cwd,
+                turn: None,
+            });
+        }
+        Ok(begun)
+    }
+
+    async fn answered(
+        &mut self,
+        client: ClientId,
+        asked: Asked,
+        thread: Option<String>,
+        frame: &Frame,
+    ) {
+        let Some(answer) = frame.text().and_then(peek) else {
+            return;
+        };
+        match (asked, answer.result) {
+            (Asked::Thread, Some(result)) => {
+                if let Some(thread) = super::calls::thread_of(result) {
+                    for seen in self.live.know(thread) {
+                        self.seen(Some(client), seen).await;
+                    }
+                }
+            }
+            (Asked::Held(held), None) => {
+                // The engine has refused it: no turn comes of it.
+                let is_turn = matches!(
+                    held,
+                    Held::TurnStart | Held::ReviewStart | Held::CompactStart
+                );
+                if let Some(thread) = thread.map(ThreadId::new)
+                    && is_turn
+                {
+                    self.close_unbegun(&thread).await;
+                }
+            }
+            (Asked::Thread, None) | (Asked::Held(_), Some(_)) => {}
+        }
+    }
+
+    async fn told(&mut self, client: ClientId, method: &str, frame: &Frame) {
+        let Some(params) = frame.text().and_then(peek).and_then(|said| said.params) else {
+            return;
+        };
+        if method != "thread/started"
+            && let Some(thread) = Params::read(params).and_then(|params| params.thread_id)
+        {
+            let known = self.threads.entry(ThreadId::new(thread)).or_default();
+            if *known.source.get_or_insert(client) != client {
+                return;
+            }
+        }
+        for seen in self.live.take(method, params, SystemClock.now()) {
+            self.seen(Some(client), seen).await;
+        }
+    }
+
+    async fn seen(&mut self, client: Option<ClientId>, seen: Seen) {
+        match seen {
+            Seen::Thread(thread) => self.thread(*thread),
+            Seen::TurnStarted {
+                thread, turn, role, ..
+            } if role == Role::Root => self.started(client, thread, turn).await,
+            Seen::TurnEnded(ended) if ended.role == Role::Root => self.ended(ended).await,
+            Seen::TurnMissed { thread, turn } => self.missed(&thread, &turn).await,
+            Seen::Ran(ran) if ran.by == RunBy::User => self.moved(&ran).await,
+            Seen::Reverted {
+                thread,
+                turns: Some(turns),
+            } => self.reverted(thread, turns).await,
+            Seen::ThreadClosed { thread } => {
+                self.close_unbegun(&thread).await;
+                self.threads.remove(&thread);
+            }
+            // Sub-agents' work is part of their parent's record; plans and commands too.
+            Seen::TurnStarted { .. }
+            | Seen::TurnEnded(_)
+            | Seen::Ran(_)
+            | Seen::Reverted { turns: None, .. }
+            | Seen::PlanChanged { .. }
+            | Seen::Compacted { .. } => {}
+        }
+    }
+
+    fn thread(&mut self, thread: LiveThread) {
+        if thread.role == Role::Root {
+            let known = self.threads.entry(thread.thread).or_default();
+            known.cwd = thread.cwd.map(PathBuf::from).or(known.cwd.take());
+        }
+    }
+
+    async fn started(&mut self, client: Option<ClientId>, thread: ThreadId, turn: TurnId) {
+        let known = self.threads.entry(thread.clone()).or_default();
+        if let Some(open) = known.open.as_mut().filter(|open| open.turn.is_none()) {
+            open.turn = Some(turn);
+            return;
+        }
+        if known.before.is_some() {
+            return; // The user's own command.
+        }
+        // The engine's own: a goal, a queued message.
+        match self.begin(&thread, None).await {
+            Ok(Begun::Going { .. }) => {
+                let known = self.threads.entry(thread).or_default();
+                if let Some(open) = &mut known.open {
+                    open.turn = Some(turn);
+                }
+            }
+            Ok(Begun::Stopped { what, hint }) => {
+                self.calls.halt(&thread, &turn).await;
+                if let Some(client) = client {
+                    self.clients
+                        .warn(client, &thread, &format!("{what}. {hint}"));
+                }
+            }
+            Err(trouble) => self.unrecorded(&trouble),
+        }
+    }
+
+    async fn ended(&mut self, ended: Ended) {
+        let Ended {
+            thread,
+            turn,
+            record,
+            ..
+        } = ended;
+        let known = self.threads.entry(thread.clone()).or_default();
+        let has_gap = std::mem::take(&mut known.has_gap);
+        let Some(open) = known.open.take_if(|open| open.turn.as_ref() == Some(&turn)) else {
+            return;
+        };
+        let record = match has_gap {
+            true => self
+                .projects
+                .recorded(&thread, &turn)
+                .or(record.map(|record| *record)),
+            false => record.map(|record| *record),
+        };
+        self.finish(&thread, open, record).await;
+    }
+
+    /// A turn whose beginning wasn't seen here.
+    async fn missed(&mut self, thread: &ThreadId, turn: &TurnId) {
+        let known = self.threads.entry(thread.clone()).or_default();
+        known.has_gap = false;
+        let Some(open) = known.open.take() else {
+            return;
+        };
+        let record = self.projects.recorded(thread, turn);
+        self.finish(thread, open, record).await;
+    }
+
+    async fn finish(&mut self, thread: &ThreadId, open: Open, record: Option<TurnRecord>) {
+        let ran = ports::Ran {
+            thread: Some(thread.clone()),
+            turns: record.into_iter().collect(),
+            ..ports::Ran::default()
+        };
+        let finished = match self.projects.of(&open.cwd) {
+            Ok(Some(project)) => project.finish(&mut self.calls, &open.run, ran).await,
+            Ok(None) => Ok(()),
+            Err(trouble) => Err(trouble),
+        };
+        if let Err(trouble) = finished {
+            self.unrecorded(&trouble);
+        }
+    }
+
+    /// What was let begin and never began: nothing is to be recorded of it.
+    async fn close_unbegun(&mut self, thread: &ThreadId) {
+        let known = self.threads.get_mut(thread);
+        if let Some(open) = known.and_then(|known| known.open.take()) {
+            self.finish(thread, open, None).await;
+        }
+    }
+
+    async fn look_before(&mut self, thread: &ThreadId) {
+        let Some(cwd) = self.threads.get(thread).and_then(|known| known.cwd.clone()) else {
+            return;
+        };
+        let seen = match self.projects.of(&cwd) {
+            Ok(Some(project)) => project.look().await,
+            Ok(None) | Err(_) => None,
+        };
+        if let Some(known) = self.threads.get_mut(thread) {
+            known.before = seen.map(|seen| (cwd, seen));
+        }
+    }
+
+    async fn moved(&mut self, ran: &Ran) {
+        let known = self.threads.get_mut(&ran.thread);
+        let Some((cwd, before)) = known.and_then(|known| known.before.take()) else {
+            return;
+        };
+        if let Ok(Some(project)) = self.projects.of(&cwd)
+            && let Some(after) = project.look().await
+        {
+            let input = Input::Moved {
+                now: SystemClock.now(),
+                thread: ran.thread.clone(),
+                moved: Box::new((before, after)),
+            };
+            self.note(&cwd, &ran.thread, input).await;
+        }
+    }
+
+    async fn reverted(&mut self, thread: ThreadId, turns: Vec<TurnId>) {
+        let Some(cwd) = self
+            .threads
+            .get(&thread)
+            .and_then(|known| known.cwd.clone())
+        else {
+            return;
+        };
+        let input = Input::Reverted {
+            now: SystemClock.now(),
+            thread: thread.clone(),
+            turns,
+        };
+        self.note(&cwd, &thread, input).await;
+    }
+
+    async fn note(&mut self, cwd: &PathBuf, thread: &ThreadId, input: Input) {
+        let noted = match self.projects.of(cwd) {
+            Ok(Some(project)) => project.note(&mut self.calls, thread, input).await,
+            Ok(None) => Ok(()),
+            Err(trouble) => Err(trouble),
+        };
+        if let Err(trouble) = noted {
+            self.unrecorded(&trouble);
+        }
+    }
+
+    async fn tool(&mut self, client: ClientId, frame: &Frame) {
+        let Some(call) = super::calls::tool_call(frame) else {
+            return;
+        };
+        if !self.clients.takes_up(client, &call.call_id) {
+            return;
+        }
+        let thread = ThreadId::new(call.thread_id.clone());
+        let cwd = self
+            .threads
+            .get(&thread)
+            .and_then(|known| known.cwd.clone());
+        let answer = match cwd {
+            Some(cwd) => self.projects.tool(&cwd, &call).await,
+            None => super::calls::no_project(),
+        };
+        self.clients.answer(client, &call, &answer).await;
+    }
+
+    fn unrecorded(&mut self, trouble: &Trouble) {
+        crate::out::note(&format!("not recorded: {}", trouble.line()));
+    }
+}

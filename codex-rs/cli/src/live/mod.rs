@@ -1,0 +1,281 @@
+//! The interposer at work: an engine of ours (or the daemon that runs), a socket for clients, a relay for each of them, and
+//! the [`desk`] that the supervisor's decisions come from.
+//!
+//! The relays and all children are the main thread's (children are leashed to it); the desk has a thread and a runtime of
+//! its own, so that no frame waits for git or the disk. [`tui`] and [`app_server`] are the two ways in.
+
+pub(crate) mod app_server;
+mod calls;
+mod clients;
+mod desk;
+mod projects;
+pub(crate) mod tui;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use orch_engine::app_server::AppServer;
+use orch_engine::error::EngineError;
+use orch_engine::interpose::{ClientId, EVENTS, Event, Interposer};
+use orch_engine::leash::Launch;
+use orch_engine::link::listen::{Listener, dial};
+use orch_engine::link::{Link, ws};
+use orch_engine::relay::{Injected, RelayEnd, relay};
+use orch_engine::serve::{Serve, Serving, daemon};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use self::calls::Calls;
+use self::clients::Outlets;
+use self::desk::{Desk, News};
+use self::projects::Projects;
+use crate::config::Config;
+use crate::mcp;
+use crate::trouble::Trouble;
+
+/// Frames of ours that may wait for one side of one client.
+const OUTLET: usize = 16;
+/// How long an engine may take until it listens. A cold 300 MB file on a slow disk takes seconds.
+const LISTENING: Duration = Duration::from_secs(30);
+
+/// Where the engine listens; none until it does.
+type Engine = watch::Receiver<Option<PathBuf>>;
+
+/// The desk's thread, and the way to it.
+struct Office {
+    news: mpsc::Sender<News>,
+    interposer: Interposer,
+    forwarding: tokio::task::JoinHandle<()>,
+    thread: std::thread::JoinHandle<()>,
+    clients: u64,
+}
+
+impl Office {
+    fn open(config: &Config, engine: Engine) -> Result<Self, Trouble> {
+        let (news, inbox) = mpsc::channel(EVENTS);
+        let home = config.home.clone();
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            match runtime {
+                Ok(runtime) => {
+                    let desk = Desk::new(Projects::new(home), Calls::new(engine));
+                    runtime.block_on(desk.run(inbox));
+                }
+                Err(error) => crate::out::note(&format!("nothing is recorded: {error}")),
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("desk".to_owned())
+            .spawn(work)
+            .map_err(|error| {
+                Trouble::new(
+                    format!("Failed to start: {error}"),
+                    "this is a fault of the system; try again",
+                )
+            })?;
+        let (events, mut told) = mpsc::channel(EVENTS);
+        let onward = news.clone();
+        let forwarding = tokio::spawn(async move {
+            while let Some(event) = told.recv().await {
+                if onward.send(News::Event(event)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self {
+            news,
+            interposer: Interposer::new(events, mcp::dynamic_tools()),
+            forwarding,
+            thread,
+            clients: 0,
+        })
+    }
+
+    /// Carries one client's frames until one side ends.
+    async fn serve(
+        &mut self,
+        client: Link,
+        engine: Link,
+    ) -> impl Future<Output = RelayEnd> + use<> {
+        self.clients += 1;
+        let id = ClientId(self.clients);
+        let (client_outlet, to_client) = mpsc::channel(OUTLET);
+        let (engine_outlet, to_engine) = mpsc::channel(OUTLET);
+        let outlets = Outlets {
+            client: client_outlet,
+            engine: engine_outlet,
+        };
+        // Before any frame of its own can reach the desk.
+        let _ = self.news.send(News::Connected(id, outlets)).await;
+        let (client_side, engine_side) = self.interposer.sides(id);
+        let gone = self.interposer.clone();
+        async move {
+            let injected = Injected {
+                to_client,
+                to_engine,
+            };
+            let end = relay(client, engine, client_side, engine_side, injected).await;
+            tracing::info!(?id, ?end, "a client's connection ended");
+            gone.tell(Event::Gone { client: id }).await;
+            end
+        }
+    }
+
+    /// Ends the desk: what is not recorded yet is recorded now. To be called when every relay has ended.
+    async fn close(self) {
+        let Self {
+            news,
+            interposer,
+            forwarding,
+            thread,
+            ..
+        } = self;
+        drop(interposer);
+        let _ = forwarding.await;
+        drop(news);
+        if tokio::task::spawn_blocking(move || thread.join())
+            .await
+            .is_err()
+        {
+            tracing::error!("the desk ended badly");
+        }
+    }
+}
+
+/// The engine of this process: started here, or the user's daemon.
+struct Upstream {
+    at: watch::Sender<Option<PathBuf>>,
+    serving: Option<Serving>,
+}
+
+impl Upstream {
+    fn new() -> (Self, Engine) {
+        let (at, engine) = watch::channel(None);
+        (Self { at, serving: None }, engine)
+    }
+
+    /// Starts an engine, or takes the daemon that runs when `args` ask for nothing that a daemon would not know of.
+    async fn start(
+        &mut self,
+        config: &Config,
+        launch: Launch,
+        args: Vec<OsString>,
+        socket: PathBuf,
+    ) -> Result<(), Trouble> {
+        if args.is_empty()
+            && let Some(socket) = daemon(&config.home).await
+        {
+            tracing::info!(socket = %socket.display(), "the user's daemon is taken as the engine");
+            self.at.send_replace(Some(socket));
+            return Ok(());
+        }
+        let serving = Serving::start(Serve {
+            launch,
+            args,
+            envs: vec![("CODEX_HOME".into(), config.home.clone().into())],
+            cwd: None,
+            socket,
+            timeout: LISTENING,
+        })
+        .await?;
+        self.at.send_replace(Some(serving.socket()));
+        self.serving = Some(serving);
+        Ok(())
+    }
+
+    /// Waits until an engine of ours has ended by itself.
+    async fn died(&self) -> EngineError {
+        match &self.serving {
+            Some(serving) => serving.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn stop(self, patience: Duration) {
+        if let Some(serving) = self.serving
+            && let Err(error) = serving.stop(patience).await
+        {
+            tracing::warn!(%error, "the engine's end could not be told");
+        }
+    }
+}
+
+/// A connection to the engine, as soon as it listens.
+async fn to_engine(mut engine: Engine) -> Result<Link, EngineError> {
+    let known = engine.wait_for(Option::is_some).await;
+    let socket = known.ok().and_then(|known| known.clone());
+    link_to(&socket.unwrap_or_default()).await
+}
+
+async fn link_to(socket: &Path) -> Result<Link, EngineError> {
+    let io = |source| EngineError::Io {
+        doing: "connect to",
+        path: socket.to_owned(),
+        source,
+    };
+    let stream = dial(socket).await.map_err(io)?;
+    ws::connect(stream)
+        .await
+        .map_err(|error| io(std::io::Error::other(error)))
+}
+
+async fn connect_own(_: Option<PathBuf>, after: Duration) -> Result<AppServer, EngineError> {
+    Err(EngineError::Timeout { method: "connect".into(), after })
+}
+
+/// Takes clients of `listener` until `end` is done; then those that are there have a moment to end.
+async fn take_clients<T>(
+    office: &mut Office,
+    listener: &Listener,
+    engine: Engine,
+    welcome: impl Fn(),
+    end: impl Future<Output = T>,
+) -> T {
+    let mut relays = JoinSet::new();
+    let mut end = std::pin::pin!(end);
+    let ended = loop {
+        let stream = tokio::select! {
+            ended = &mut end => break ended,
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a client could not connect");
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+            },
+        };
+        welcome();
+        let shake = async {
+            let client = ws::accept(stream)
+                .await
+                .map_err(|error| error.to_string())?;
+            let engine = to_engine(engine.clone())
+                .await
+                .map_err(|error| error.to_string())?;
+            Ok::<_, String>((client, engine))
+        };
+        let shaken = tokio::select! {
+            ended = &mut end => break ended,
+            shaken = shake => shaken,
+        };
+        match shaken {
+            Ok((client, engine)) => {
+                let serving = office.serve(client, engine).await;
+                relays.spawn(serving);
+            }
+            Err(error) => tracing::warn!(error, "a client could not be served"),
+        }
+    };
+    let rest = async { while relays.join_next().await.is_some() {} };
+    if tokio::time::timeout(Duration::from_secs(3), rest)
+        .await
+        .is_err()
+    {
+        relays.shutdown().await;
+    }
+    ended
+}

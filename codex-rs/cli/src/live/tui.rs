@@ -1,0 +1,218 @@
+//! The stock TUI, interposed: `codex-orch`, `codex-orch resume|fork|agents`. The TUI is started with a private home whose
+//! control socket is ours, and with the arguments the user gave but for those that only the engine may see.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use orch_engine::check::check;
+use orch_engine::exec::{ExecChild, ExecPlan, Stderr};
+use orch_engine::home::PrivateHome;
+use orch_engine::link::listen::Listener;
+
+use super::{Office, Upstream, take_clients};
+use crate::args::command_at;
+use crate::config::Config;
+use crate::trouble::Trouble;
+use crate::tui_line::{Carried, Surface, TuiLine, surface};
+use crate::{out, pass};
+
+/// How long a turn that still runs may go on when its TUI has ended: as with plain codex, not at all.
+const PATIENCE: Duration = Duration::ZERO;
+
+/// The command line, divided between the TUI and the engine; none when upstream is to have it as it is.
+fn divided(config: &Config, args: &[OsString]) -> Option<Carried> {
+    // Upstream says what it needs a terminal for.
+    if !config.enabled || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return None;
+    }
+    let line = TuiLine::read(args.to_vec());
+    let profile = line
+        .profile()
+        .map(|name| config.home.join(format!("{name}.config.toml")));
+    let profile = profile.and_then(|path| std::fs::read_to_string(path).ok());
+    match line.carry(profile.as_deref()) {
+        Ok(carried) => Some(carried),
+        Err(why) => {
+            tracing::info!(?why, "upstream has this command line as it is");
+            None
+        }
+    }
+}
+
+/// How the TUI finds our socket.
+enum Route {
+    /// By its home: a local session with all that belongs to one.
+    Home(PrivateHome),
+    /// By `--remote`, where no such home can be made.
+    Remote(tempfile::TempDir),
+}
+
+pub(crate) async fn run(engine: Option<OsString>, args: Vec<OsString>) -> Result<u8, Trouble> {
+    let config = Config::load()?;
+    let Some(line) = divided(&config, &args) else {
+        return pass::run(engine.as_deref(), &args);
+    };
+    let found = config.find_engine(engine.as_deref())?;
+    check(&found.program, &config.cache_dir()).await?;
+    crate::logs::start(&config.home);
+    let launch = config.leashed(found.program)?;
+    let route = Route::make(&config)?;
+    let listener = Listener::bind(&route.listen_at())?;
+    let (mut upstream, engine_at) = Upstream::new();
+    let mut office = Office::open(&config, engine_at.clone())?;
+    let held = out::hold();
+    let child = ExecChild::spawn(&ExecPlan {
+        launch: launch.clone(),
+        args: route.tui_args(&line),
+        envs: route.envs(),
+        cwd: None,
+        stderr: Stderr::Inherit,
+    })?;
+    let socket = route.engine_socket();
+    let engine_args = line.engine.clone();
+    let mut death = None;
+    let tui = async {
+        let mut child = std::pin::pin!(child.wait());
+        let start = upstream.start(&config, launch, engine_args, socket);
+        let started = tokio::select! {
+            ended = &mut child => return ended,
+            started = start => started,
+        };
+        match started {
+            Ok(()) => {}
+            Err(trouble) => {
+                death = Some(trouble);
+                // Without an engine the TUI can't be served: it finds nobody at the socket.
+                return child.await;
+            }
+        }
+        tokio::select! {
+            ended = &mut child => ended,
+            died = upstream.died() => {
+                death = Some(Trouble::from(died));
+                child.await
+            }
+        }
+    };
+    let welcome = || {
+        if let Route::Home(home) = &route
+            && let Err(error) = home.refresh()
+        {
+            tracing::warn!(%error, "the private home is not up to date");
+        }
+    };
+    let ended = take_clients(&mut office, &listener, engine_at, welcome, tui).await;
+    drop(listener);
+    upstream.stop(PATIENCE).await;
+    office.close().await;
+    route.finish();
+    drop(held);
+    if let Some(trouble) = death {
+        out::note(&format!(
+            "the engine ended while you worked ({}); what was done is kept: codex-orch resume --last goes on",
+            trouble.line()
+        ));
+    }
+    let code = ended?.shell_code();
+    Ok(u8::try_from(code).unwrap_or(1))
+}
+
+impl Route {
+    fn make(config: &Config) -> Result<Self, Trouble> {
+        match PrivateHome::rescue(&config.home) {
+            Ok(came) => tell_kept(&came),
+            Err(error) => {
+                tracing::warn!(%error, "what dead sessions have left could not be looked at")
+            }
+        }
+        match PrivateHome::make(&config.home) {
+            Ok(home) => Ok(Self::Home(home)),
+            Err(error) => {
+                out::note(&format!(
+                    "{error}: the TUI connects by --remote, which has no trust prompt and refuses --add-dir and --worktree"
+                ));
+                let folder = tempfile::Builder::new().prefix("codex-orch-").tempdir();
+                folder.map(Self::Remote).map_err(|error| {
+                    Trouble::new(
+                        format!("Failed to make a temporary folder: {error}"),
+                        "free some space in the system's temporary folder",
+                    )
+                })
+            }
+        }
+    }
+
+    fn listen_at(&self) -> PathBuf {
+        match self {
+            Self::Home(home) => home.listen_at().to_owned(),
+            Self::Remote(folder) => folder.path().join("s"),
+        }
+    }
+
+    fn engine_socket(&self) -> PathBuf {
+        match self {
+            Self::Home(home) => home.path().with_file_name("engine.sock"),
+            Self::Remote(folder) => folder.path().join("e"),
+        }
+    }
+
+    fn envs(&self) -> Vec<(OsString, OsString)> {
+        match self {
+            Self::Home(home) => vec![("CODEX_HOME".into(), home.path().into())],
+            Self::Remote(_) => Vec::new(),
+        }
+    }
+
+    fn tui_args(&self, line: &Carried) -> Vec<OsString> {
+        match self {
+            Self::Home(_) => line.tui.clone(),
+            Self::Remote(folder) => {
+                let mut address = OsString::from("unix://");
+                address.push(folder.path().join("s"));
+                with_remote(&line.tui, address)
+            }
+        }
+    }
+
+    fn finish(self) {
+        match self {
+            Self::Home(home) => match home.finish() {
+                Ok(came) => tell_kept(&came),
+                Err(error) => out::note(&format!(
+                    "what the TUI has left is brought home by the next start: {error}"
+                )),
+            },
+            Self::Remote(_) => {}
+        }
+    }
+}
+
+/// `--remote` behind the subcommand, where there is one.
+fn with_remote(args: &[OsString], address: OsString) -> Vec<OsString> {
+    let is_command = surface(args).is_some_and(|surface| surface != Surface::New);
+    let at = match command_at(args) {
+        Some(at) if is_command => at + 1,
+        Some(_) | None => 0,
+    };
+    let mut args = args.to_vec();
+    args.splice(at..at, ["--remote".into(), address]);
+    args
+}
+
+/// Says what could not simply be brought home.
+fn tell_kept(came: &orch_engine::homecoming::Homecoming) {
+    for kept in &came.kept {
+        out::note(&format!(
+            "a file was changed by the TUI and by somebody else; the older one is kept as {}",
+            kept.display()
+        ));
+    }
+    for (left, error) in &came.left {
+        out::note(&format!(
+            "{} could not be brought home and stays there until the next start: {error}",
+            left.display()
+        ));
+    }
+}
