@@ -19,3 +19,4 @@ deny:
 # Fuzz targets, each for a minute (needs the nightly toolchain and cargo-fuzz).
 fuzz:
     cd codex-rs/rollout/fuzz && cargo +nightly fuzz run rollout_bytes -- -max_total_time=60
+    cd codex-rs/rollout/fuzz && cargo +nightly fuzz run live_notifications -- -max_total_time=60

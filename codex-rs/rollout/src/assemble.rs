@@ -164,6 +164,10 @@ impl Assembler {
                     return self.entry(*entry, at, Form::Item, None);
                 }
             }
+            // A command of an earlier turn ended only now.
+            Entry::Item(turn, entry)
+                if matches!(*entry, Entry::CommandEnd(_) | Entry::PatchEnd(_))
+                    && !self.is_open(turn.turn_id.as_str()) => {}
             Entry::Item(turn, entry) => {
                 return self.entry(*entry, at, Form::Item, turn.turn_id.into_non_empty());
             }

@@ -305,7 +305,11 @@ impl OpenTurn {
         if let (Some(event), Some(code)) = (known, code) {
             self.exited(event, code);
         }
-        known.is_some() || self.calls.contains_key(call)
+        let is_scripts = !self.calls.contains_key(call);
+        if let (Some(event), true) = (known, is_scripts) {
+            self.named(event, call);
+        }
+        known.is_some() || !is_scripts
     }
 
     /// Takes in the engine's own word on a patch, and the full paths it gives. False when no call of this turn began it.
@@ -435,6 +439,15 @@ impl OpenTurn {
 
     fn event(&self, id: u64) -> Option<usize> {
         self.events.binary_search_by_key(&id, |(id, _)| *id).ok()
+    }
+
+    /// A command of a script has an id of its own.
+    fn named(&mut self, id: u64, call: &str) {
+        if let Some(at) = self.event(id)
+            && let TurnEvent::Command { call_id, .. } = &mut self.events[at].1
+        {
+            *call_id = kept(call, MAX_CALL);
+        }
     }
 
     fn exited(&mut self, id: u64, code: i32) {

@@ -137,5 +137,15 @@ fn is_call(event: &TurnEvent) -> bool {
 fn timeless(event: &TurnEvent) -> Value {
     let mut value = serde_json::to_value(event).unwrap();
     value["at"] = value["at"].is_string().into();
+    if matches!(
+        event,
+        TurnEvent::Command {
+            exit_code: None,
+            ..
+        }
+    ) {
+        // A script's command gets its own id in the file when it ends.
+        value["call_id"] = Value::Null;
+    }
     value
 }

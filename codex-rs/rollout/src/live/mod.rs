@@ -38,6 +38,7 @@ const MAX_ID: usize = 128;
 
 impl LiveThreads {
     /// Takes in a notification: its method, its parameters as JSON, and when it came. What is unknown or damaged is passed over.
+    /// All are those of one connection: what comes twice is said twice.
     pub fn take(&mut self, method: &str, params: &str, now: Timestamp) -> Vec<Seen> {
         self.now += 1;
         self.taken(method, params, now).unwrap_or_default()

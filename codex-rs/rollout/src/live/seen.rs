@@ -65,7 +65,7 @@ pub struct Ran {
     pub began: Timestamp,
     /// When it ended, to the millisecond.
     pub ended: Timestamp,
-    /// Its exit code; -1 when it was killed, none when it was refused.
+    /// Its exit code; -1 when it was killed.
     pub exit_code: Option<i32>,
 }
 

@@ -340,7 +340,8 @@ impl State {
                 open.patch_ended(id, &[], found.exit_code == Some(0));
             }
         }
-        if !completed {
+        let never_ran = found.status.as_str() == "declined";
+        if !completed || never_ran {
             return Vec::new();
         }
         vec![Seen::Ran(Ran {

@@ -188,6 +188,8 @@ pub(crate) struct Command<'a> {
     pub(crate) command: Text<'a>,
     #[serde(borrow)]
     pub(crate) source: Text<'a>,
+    #[serde(borrow)]
+    pub(crate) status: Text<'a>,
     pub(crate) exit_code: Option<i32>,
     /// Also in the completed item, whose notification lacks it.
     pub(crate) started_at_ms: Option<i64>,

@@ -13,4 +13,5 @@ mod corpus;
 mod damage;
 mod find;
 mod formats;
+mod live;
 mod rollout;

@@ -124,6 +124,32 @@ fn turns() -> Vec<Scenario> {
                 client.turn("patch these");
             },
         ),
+        script(),
+        Scenario::new(
+            "the patch tool",
+            1,
+            json!([
+                {"steps": [{"custom": {"name": "apply_patch", "input": "*** Begin Patch\n*** Add File: m.txt\n+m\n*** End Patch\n"}}]},
+                {"steps": [{"custom": {"name": "apply_patch", "input": "*** Begin Patch\n*** Delete File: missing.txt\n*** End Patch\n"}}]},
+            ]),
+            |client| {
+                // A model that the engine gives this tool.
+                client.start(json!({"model": "gpt-5.5"}));
+                client.turn("patch these");
+            },
+        ),
+        Scenario::new(
+            "refusals",
+            1,
+            json!([
+                {"steps": [exec("touch x", json!({"sandbox_permissions": "require_escalated", "justification": "x"}))]},
+                {"steps": [{"run": patch("*** Add File: ../outside.txt\n+x")}]},
+            ]),
+            |client| {
+                client.start(json!({"approvalPolicy": "untrusted", "sandbox": "read-only"}));
+                client.turn("may I?");
+            },
+        ),
         Scenario::new(
             "a long command that ends in its turn",
             1,
@@ -184,6 +210,34 @@ fn turns() -> Vec<Scenario> {
     ]
 }
 
+/// Newer models write JavaScript that calls the tools.
+fn script() -> Scenario {
+    let one = r#"
+        const one = await tools.exec_command({cmd: "echo one; exit 2"});
+        await tools.exec_command({cmd: "until test -e go; do sleep 0.05; done; exit 5", yield_time_ms: 250});
+        await tools.update_plan({plan: [{step: "a", status: "in_progress"}]});
+        for (const c of ["echo computed"]) await tools.exec_command({cmd: c});
+        await tools.apply_patch("*** Begin Patch\n*** Add File: js.txt\n+hi\n*** End Patch\n");
+        text(JSON.stringify(one));"#;
+    let two = r#"await tools.exec_command({cmd: "touch go; sleep 0.3"});"#;
+    let mut script = Scenario::new(
+        "scripts",
+        2,
+        json!([
+            {"steps": [{"custom": {"name": "exec", "input": one}}]},
+            {"steps": [{"say": "ok"}]},
+            {"steps": [{"custom": {"name": "exec", "input": two}}]},
+        ]),
+        |client| {
+            client.start(json!({"model": "gpt-5.5"}));
+            client.turn("run this");
+            client.turn("and this");
+        },
+    );
+    script.config = "tools.update_plan.enabled = true\nfeatures.code_mode = true\nfeatures.code_mode_only = true\n";
+    script
+}
+
 /// How turns may end.
 fn ends() -> Vec<Scenario> {
     vec![
@@ -241,8 +295,26 @@ fn others() -> Vec<Scenario> {
     goal.config = "tools.update_plan.enabled = true\nfeatures.goals = true\n";
     // The engine starts turns of its own accord until it hears that the goal is paused.
     goal.records = usize::MAX;
+    let mut second = Scenario::new(
+        "a sub-agent of the second kind",
+        3,
+        json!([
+            {"when": {"user": "delegate"}, "steps": [{"run": "echo mine"},
+                {"call": {"namespace": "collaboration", "name": "spawn_agent", "arguments": {"message": "work below", "task_name": "kid"}}}]},
+            {"when": {"input": "work below"}, "steps": [{"run": "echo below; false"}, {"run": patch("*** Add File: below.txt\n+b")}]},
+        ]),
+        |client| {
+            client.begin("delegate this");
+            for _ in 0..2 {
+                client.until(|message| message["method"] == "turn/completed");
+            }
+            client.turn("thanks");
+        },
+    );
+    second.config = "tools.update_plan.enabled = true\nfeatures.multi_agent_v2 = true\n";
     vec![
         goal,
+        second,
         Scenario::new("a command of the user's", 1, json!([]), |client| {
             client.turn("hello");
             client.ask(
