@@ -54,7 +54,7 @@ const WALLS: [(&str, &[&str], &[&str]); 8] = [
 ];
 
 /// Library, and the only source files that may name it.
-const FENCES: [(&str, &[&str]); 5] = [
+const FENCES: [(&str, &[&str]); 6] = [
     (
         "git2",
         &[
@@ -72,6 +72,7 @@ const FENCES: [(&str, &[&str]); 5] = [
     ),
     ("hyper", &["codex-rs/fake-model/src/http.rs"]),
     ("rmcp", &["codex-rs/cli/src/mcp/wire.rs"]),
+    ("toml_edit", &["codex-rs/engine/src/overlay.rs"]),
 ];
 
 fn top() -> PathBuf {
