@@ -128,7 +128,7 @@ fn take_engine(args: Vec<OsString>) -> (Option<OsString>, Vec<OsString>) {
     (engine, kept)
 }
 
-fn command_at(args: &[OsString]) -> Option<usize> {
+pub(crate) fn command_at(args: &[OsString]) -> Option<usize> {
     let mut at = 0;
     while let Some(arg) = args.get(at) {
         match Shape::of(arg) {

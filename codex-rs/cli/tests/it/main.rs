@@ -9,6 +9,7 @@ mod engine;
 mod failures;
 mod kill;
 mod mcp;
+mod parity;
 mod pass;
 mod places;
 mod privacy;
