@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::EngineError;
 use crate::homecoming::{self, Homecoming};
+use crate::overlay;
 
 /// Our own folder in the user's home; not linked.
 const ORCH: &str = "orch";
@@ -136,6 +137,23 @@ impl PrivateHome {
     /// Where the app-server behind us may listen ([`crate::serve::Serve::socket`]): beside the home, ours alone.
     pub fn engine_socket(&self) -> PathBuf {
         self.place.folder.join("engine.sock")
+    }
+
+    /// Lays `settings` (TOML) over the user's `config.toml`, for the TUI alone and for this session alone. What the TUI
+    /// changes in that file reaches the user's when it has ended; the settings don't.
+    ///
+    /// # Errors
+    /// [`EngineError::BadConfig`] when the user's file or the settings are no TOML; [`EngineError::Io`].
+    pub fn overlay(&self, settings: &str) -> Result<(), EngineError> {
+        let home = self.path();
+        overlay::lay_over(&self.real, &self.place.folder, &home, settings).map_err(|source| {
+            match source.kind() {
+                ErrorKind::Other => EngineError::BadConfig {
+                    message: source.to_string(),
+                },
+                _ => io("write in", &home)(source),
+            }
+        })
     }
 
     /// Links what has appeared in the user's home since. Nothing watches for it: call it when a client connects.

@@ -64,6 +64,7 @@ pub(crate) fn bring(real: &Path, place: &Path) -> Homecoming {
         came: Homecoming::default(),
     };
     let home = mover.home.clone();
+    mover.attempt(&home, |_| crate::overlay::carry_over(real, place, &home));
     for (name, from) in mover.entries(&home) {
         if PRIVATE.iter().any(|private| name == *private) {
             if name == CONTROL {

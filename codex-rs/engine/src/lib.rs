@@ -33,6 +33,7 @@ mod descendants;
 mod guard;
 mod launcher;
 mod npm;
+mod overlay;
 mod rollout_cwd;
 #[cfg(target_os = "linux")]
 mod signals;

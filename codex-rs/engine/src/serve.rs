@@ -26,7 +26,7 @@ use crate::words::LastWords;
 /// Between two looks whether it listens.
 const LOOK: Duration = Duration::from_millis(2);
 /// How long it may take to die of the second signal.
-const SECOND: Duration = Duration::from_secs(2);
+const SECOND: Duration = Duration::from_secs(5);
 /// How long its last words are waited for, as a grandchild may keep stderr open.
 const AFTERGLOW: Duration = Duration::from_millis(200);
 /// How long a daemon may take to accept a connection.
@@ -117,7 +117,7 @@ impl Serving {
     }
 
     /// Asks it to end, which it does once no turn runs; after `patience` asks again, which ends it in a turn too; and kills
-    /// it when it takes longer than two seconds then. When this returns, it is gone, and its threads are free.
+    /// it when it takes longer than five seconds then. When this returns, it is gone, and its threads are free.
     ///
     /// # Errors
     /// [`EngineError::EngineDied`] when its exit status could not be had.

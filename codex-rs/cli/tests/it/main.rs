@@ -10,6 +10,7 @@ mod failures;
 mod kill;
 mod mcp;
 mod observers;
+mod parity;
 mod pass;
 mod places;
 mod privacy;

@@ -161,6 +161,35 @@ fn a_link_replaced_by_a_newer_file_is_the_users_new_file() {
 }
 
 #[test]
+fn settings_of_the_session_stay_out_of_the_users_file() {
+    for crashes in [false, true] {
+        let (_top, real) = real();
+        let home = PrivateHome::make(&real).unwrap();
+        home.overlay("model = \"o\"\n[tui]\ntheme = \"t\"\n")
+            .unwrap();
+        let private = home.path().join("config.toml");
+        let text = read(&private);
+        assert!(text.contains("\"o\"") && !text.contains("\"m\""), "{text}");
+        assert_eq!(read(real.join("config.toml")), "model = \"m\"\n");
+        replace(&private, &format!("{text}seen = true\n"));
+        let came = if crashes {
+            drop(home);
+            PrivateHome::rescue(&real).unwrap()
+        } else {
+            home.finish().unwrap()
+        };
+        assert!(came.kept.is_empty() && came.left.is_empty(), "{came:?}");
+        let text = read(real.join("config.toml"));
+        assert!(
+            text.starts_with("model = \"m\"\n") && text.contains("seen = true"),
+            "{text}"
+        );
+        assert!(!text.contains("theme"), "{text}");
+        assert!(!private.exists());
+    }
+}
+
+#[test]
 fn of_two_new_versions_the_newer_stays_and_the_other_is_kept_beside() {
     for ours_is_newer in [true, false] {
         let (_top, real) = real();

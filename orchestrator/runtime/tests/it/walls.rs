@@ -79,6 +79,7 @@ const FENCES: [(&str, &[&str]); 6] = [
             "codex-rs/engine/src/link/ws.rs",
         ],
     ),
+    ("toml_edit", &["codex-rs/engine/src/overlay.rs"]),
 ];
 
 fn top() -> PathBuf {
