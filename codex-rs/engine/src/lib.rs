@@ -29,6 +29,7 @@ mod descendants;
 mod guard;
 mod launcher;
 mod npm;
+mod peer;
 mod rollout_cwd;
 #[cfg(target_os = "linux")]
 mod signals;

@@ -19,6 +19,7 @@ mod guard;
 mod install;
 mod leash;
 mod listen;
+mod peer;
 mod pty;
 mod relay;
 mod resolve;
