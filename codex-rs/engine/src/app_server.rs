@@ -1,5 +1,6 @@
-//! A client of `codex app-server` over stdio: typed calls for the few methods codex-orch makes of its own accord. Not the
-//! interposer, which carries other clients' frames. It starts no turn, so it runs no command and asks for no approval.
+//! A client of `codex app-server`, one of our own over stdio or one that runs already over a link: typed calls for the few
+//! methods codex-orch makes of its own accord, and any call for those who know what they ask. Not the interposer, which
+//! carries other clients' frames. It answers no request of the engine unless it is told the answer.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::connection::{Command, Connection, Death};
 use crate::error::EngineError;
 use crate::leash::Launch;
+use crate::link::Link;
+use crate::link::frame::Frame;
+use crate::peer::Peer;
 use crate::threads::{EffectiveConfig, Fork, Notification, ThreadPage, ThreadQuery, ThreadSummary};
 
 /// Requests that may wait for the actor.
@@ -38,6 +42,20 @@ pub struct Start {
     pub timeout: Duration,
     /// Where notifications go; when it is full they are dropped. `None` drops all.
     pub notifications: Option<mpsc::Sender<Notification>>,
+}
+
+/// How to be a client of an app-server that runs already.
+#[derive(Debug)]
+pub struct Connect {
+    /// Our version, as told to the engine.
+    pub client_version: String,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// Notifications that the engine shall not send us, such as `item/agentMessage/delta`.
+    pub opt_out: Vec<String>,
+    /// Where all its notifications and requests go, in their order and as they came. While it is full nothing is read, answers
+    /// to calls included: who reads it must not wait for a call meanwhile. `None` drops all.
+    pub incoming: Option<mpsc::Sender<Frame>>,
 }
 
 /// A running app-server. Clones share it; it ends when the last one is dropped, or by [`AppServer::shutdown`].
@@ -88,19 +106,66 @@ impl AppServer {
             death,
             timeout: start.timeout,
         };
-        let client =
-            json!({"name": "codex-orch", "title": "codex-orch", "version": start.client_version});
-        let hello = json!({"clientInfo": client, "capabilities": {"experimentalApi": true}});
-        server.request("initialize", hello, None).await?;
+        server.greet(&start.client_version, &[]).await?;
+        Ok(server)
+    }
+
+    /// Shakes hands with an app-server at the other end of `link`. What it asks of us is handed to [`Connect::incoming`] and
+    /// answered by nobody but [`AppServer::answer`]: other clients have it too, and the first answer counts. It lives on when
+    /// this is dropped or shut down. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Those of any call.
+    pub async fn connect(link: Link, connect: Connect) -> Result<Self, EngineError> {
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let (died, death) = watch::channel(None);
+        tokio::spawn(Peer::new(connect.incoming).run(link, queue, died));
+        let server = Self {
+            commands,
+            death,
+            timeout: connect.timeout,
+        };
         server
-            .send(
-                "initialized",
-                Command::Notify {
-                    method: "initialized".into(),
-                },
-            )
+            .greet(&connect.client_version, &connect.opt_out)
             .await?;
         Ok(server)
+    }
+
+    /// The same server, with another time that a call may take.
+    pub fn within(&self, timeout: Duration) -> Self {
+        Self {
+            timeout,
+            ..self.clone()
+        }
+    }
+
+    /// Makes any call; the answer's `result`.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] when the engine answers with an error, [`EngineError::Timeout`], [`EngineError::EngineDied`].
+    pub async fn call(&self, method: &str, params: Value) -> Result<Value, EngineError> {
+        self.request(method, params, None).await
+    }
+
+    /// Answers a request of the engine; `id` as it is written in the request ([`crate::frame::Peek::id`]).
+    ///
+    /// # Errors
+    /// [`EngineError::EngineDied`], [`EngineError::Timeout`] when it takes nothing.
+    pub async fn answer(&self, id: &str, result: &Value) -> Result<(), EngineError> {
+        let frame = format!("{{\"id\":{id},\"result\":{result}}}");
+        self.send("an answer", Command::Send { frame }).await
+    }
+
+    async fn greet(&self, version: &str, opt_out: &[String]) -> Result<(), EngineError> {
+        let client = json!({"name": "codex-orch", "title": "codex-orch", "version": version});
+        let mut capabilities = json!({"experimentalApi": true});
+        if !opt_out.is_empty() {
+            capabilities["optOutNotificationMethods"] = json!(opt_out);
+        }
+        let hello = json!({"clientInfo": client, "capabilities": capabilities});
+        self.request("initialize", hello, None).await?;
+        let method = "initialized".to_owned();
+        self.send("initialized", Command::Notify { method }).await
     }
 
     /// The configuration in effect in `cwd`.
@@ -137,7 +202,7 @@ impl AppServer {
             "sortKey": "updated_at",
             "archived": false,
         });
-        self.call("thread/list", params, None).await
+        self.typed("thread/list", params, None).await
     }
 
     /// What is known of a thread, loaded or not, archived or not.
@@ -146,7 +211,7 @@ impl AppServer {
     /// [`EngineError::ThreadUnknown`], and those of any call.
     pub async fn thread_read(&self, thread: &ThreadId) -> Result<ThreadSummary, EngineError> {
         let params = json!({"threadId": thread, "includeTurns": false});
-        let found: Threaded = self.call("thread/read", params, Some(thread)).await?;
+        let found: Threaded = self.typed("thread/read", params, Some(thread)).await?;
         Ok(found.thread)
     }
 
@@ -156,7 +221,7 @@ impl AppServer {
     /// [`EngineError::ThreadBusy`], [`EngineError::ThreadUnknown`], [`EngineError::ThreadArchived`], and those of any call.
     pub async fn resume(&self, thread: &ThreadId) -> Result<ThreadSummary, EngineError> {
         let params = json!({"threadId": thread, "excludeTurns": true});
-        let found: Threaded = self.call("thread/resume", params, Some(thread)).await?;
+        let found: Threaded = self.typed("thread/resume", params, Some(thread)).await?;
         Ok(found.thread)
     }
 
@@ -167,7 +232,7 @@ impl AppServer {
     pub async fn fork(&self, thread: &ThreadId, fork: Fork) -> Result<ThreadId, EngineError> {
         let attached = fork == Fork::Attached;
         let params = json!({"threadId": thread, "excludeTurns": true, "attachToSource": attached});
-        let found: Threaded = self.call("thread/fork", params, Some(thread)).await?;
+        let found: Threaded = self.typed("thread/fork", params, Some(thread)).await?;
         Ok(found.thread.id)
     }
 
@@ -200,10 +265,10 @@ impl AppServer {
     }
 
     /// Closes the server's stdin and waits for its end; after `patience` it is killed. When this returns, it is gone, and
-    /// its threads are free.
+    /// its threads are free. A server that was connected to lives on; only the connection is closed.
     ///
     /// # Errors
-    /// [`EngineError::EngineDied`] when its exit status could not be had.
+    /// [`EngineError::EngineDied`] when its exit status could not be had: always so over a link.
     pub async fn shutdown(&self, patience: Duration) -> Result<ExitStatus, EngineError> {
         // A closed queue is a server that has ended already.
         let _ = self.commands.send(Command::Shutdown { patience }).await;
@@ -226,7 +291,7 @@ impl AppServer {
         died(known.ok().flatten().unwrap_or_else(aborted))
     }
 
-    async fn call<T: DeserializeOwned>(
+    async fn typed<T: DeserializeOwned>(
         &self,
         method: &'static str,
         params: Value,
@@ -241,7 +306,7 @@ impl AppServer {
 
     async fn request(
         &self,
-        method: &'static str,
+        method: &str,
         params: Value,
         thread: Option<&ThreadId>,
     ) -> Result<Value, EngineError> {
@@ -265,7 +330,7 @@ impl AppServer {
         }
     }
 
-    async fn send(&self, method: &'static str, command: Command) -> Result<(), EngineError> {
+    async fn send(&self, method: &str, command: Command) -> Result<(), EngineError> {
         match tokio::time::timeout(self.timeout, self.commands.send(command)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(self.ended().await),

@@ -1,5 +1,5 @@
 //! The actor that owns an app-server process: one task that writes, reads, matches answers to requests, and remembers how
-//! it ended. It knows JSON-RPC and no method. What the engine asks of us is refused, always.
+//! it ended. It knows JSON-RPC and no method. What the engine asks of us is refused, always: nobody else could answer it.
 
 use std::collections::HashMap;
 use std::process::ExitStatus;
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     },
     /// Send a notification.
     Notify { method: String },
+    /// Send a frame as it is.
+    Send { frame: String },
     /// Close stdin, wait so long, then kill.
     Shutdown { patience: Duration },
 }
@@ -160,6 +162,7 @@ impl Connection {
                 self.send(&serde_json::json!({"id": id, "method": method, "params": params}));
             }
             Command::Notify { method } => self.send(&serde_json::json!({ "method": method })),
+            Command::Send { frame } => encode(frame.as_bytes(), &mut self.out),
             Command::Shutdown { .. } => {}
         }
     }

@@ -34,6 +34,7 @@ mod guard;
 mod launcher;
 mod npm;
 mod overlay;
+mod peer;
 mod rollout_cwd;
 #[cfg(target_os = "linux")]
 mod signals;

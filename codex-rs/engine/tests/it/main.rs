@@ -20,6 +20,7 @@ mod home;
 mod install;
 mod leash;
 mod listen;
+mod peer;
 mod pty;
 mod relay;
 mod resolve;
