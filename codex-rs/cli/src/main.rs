@@ -23,10 +23,6 @@ mod session;
 mod state;
 mod tasks;
 mod trouble;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the frame, its caller, is yet to be wired")
-)]
 mod tui_line;
 
 use std::ffi::OsString;

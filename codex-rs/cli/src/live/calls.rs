@@ -123,8 +123,7 @@ impl Calls {
     }
 
     async fn call(&mut self, method: &'static str, params: Value) -> Result<Value, EngineError> {
-        let _ = (method, params, self.server().await?);
-        let answer: Result<Value, EngineError> = Ok(Value::Null);
+        let answer = self.server().await?.call(method, params).await;
         if matches!(answer, Err(EngineError::EngineDied { .. })) {
             self.server = None;
         }

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orch_engine::app_server::AppServer;
+use orch_engine::app_server::{AppServer, Connect};
 use orch_engine::error::EngineError;
 use orch_engine::interpose::{ClientId, EVENTS, Event, Interposer};
 use orch_engine::leash::Launch;
@@ -222,8 +222,16 @@ async fn link_to(socket: &Path) -> Result<Link, EngineError> {
         .map_err(|error| io(std::io::Error::other(error)))
 }
 
-async fn connect_own(_: Option<PathBuf>, after: Duration) -> Result<AppServer, EngineError> {
-    Err(EngineError::Timeout { method: "connect".into(), after })
+/// The desk's own connection: it hears no notification and answers no request.
+async fn connect_own(socket: Option<PathBuf>, timeout: Duration) -> Result<AppServer, EngineError> {
+    let link = link_to(&socket.unwrap_or_default()).await?;
+    let connect = Connect {
+        client_version: env!("CARGO_PKG_VERSION").to_owned(),
+        timeout,
+        opt_out: Vec::new(),
+        incoming: None,
+    };
+    AppServer::connect(link, connect).await
 }
 
 /// Takes clients of `listener` until `end` is done; then those that are there have a moment to end.
@@ -267,7 +275,8 @@ async fn take_clients<T>(
                 let serving = office.serve(client, engine).await;
                 relays.spawn(serving);
             }
-            Err(error) => tracing::warn!(error, "a client could not be served"),
+            // The TUI knocks to see whether anybody listens.
+            Err(error) => tracing::debug!(error, "a client could not be served"),
         }
     };
     let rest = async { while relays.join_next().await.is_some() {} };

@@ -58,7 +58,7 @@ pub(crate) async fn run(engine: Option<OsString>, args: Vec<OsString>) -> Result
     check(&found.program, &config.cache_dir()).await?;
     crate::logs::start(&config.home);
     let launch = config.leashed(found.program)?;
-    let route = Route::make(&config)?;
+    let route = Route::make(&config, &line)?;
     let listener = Listener::bind(&route.listen_at())?;
     let (mut upstream, engine_at) = Upstream::new();
     let mut office = Office::open(&config, engine_at.clone())?;
@@ -120,7 +120,7 @@ pub(crate) async fn run(engine: Option<OsString>, args: Vec<OsString>) -> Result
 }
 
 impl Route {
-    fn make(config: &Config) -> Result<Self, Trouble> {
+    fn make(config: &Config, line: &Carried) -> Result<Self, Trouble> {
         match PrivateHome::rescue(&config.home) {
             Ok(came) => tell_kept(&came),
             Err(error) => {
@@ -128,7 +128,12 @@ impl Route {
             }
         }
         match PrivateHome::make(&config.home) {
-            Ok(home) => Ok(Self::Home(home)),
+            Ok(home) => {
+                if !line.settings.is_empty() {
+                    home.overlay(&line.settings.to_string())?;
+                }
+                Ok(Self::Home(home))
+            }
             Err(error) => {
                 out::note(&format!(
                     "{error}: the TUI connects by --remote, which has no trust prompt and refuses --add-dir and --worktree"
@@ -153,7 +158,7 @@ impl Route {
 
     fn engine_socket(&self) -> PathBuf {
         match self {
-            Self::Home(home) => home.path().with_file_name("engine.sock"),
+            Self::Home(home) => home.engine_socket(),
             Self::Remote(folder) => folder.path().join("e"),
         }
     }
