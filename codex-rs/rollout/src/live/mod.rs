@@ -38,13 +38,14 @@ const MAX_ID: usize = 128;
 
 impl LiveThreads {
     /// Takes in a notification: its method, its parameters as JSON, and when it came. What is unknown or damaged is passed over.
+    /// All are those of one connection: what comes twice is said twice.
     pub fn take(&mut self, method: &str, params: &str, now: Timestamp) -> Vec<Seen> {
         self.now += 1;
         self.taken(method, params, now).unwrap_or_default()
     }
 
     /// Takes in a thread as an answer of the engine describes it (`thread` of `thread/start`, `thread/resume`, `thread/fork`):
-    /// a resumed thread is not announced. The answer to a resume comes before anything else is heard of that thread.
+    /// a resumed thread is not announced. The answer to a resume comes before that thread's first turn.
     pub fn know(&mut self, thread: &str) -> Vec<Seen> {
         self.now += 1;
         read(thread)
