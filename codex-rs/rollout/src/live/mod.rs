@@ -45,7 +45,7 @@ impl LiveThreads {
     }
 
     /// Takes in a thread as an answer of the engine describes it (`thread` of `thread/start`, `thread/resume`, `thread/fork`):
-    /// a resumed thread is not announced. The answer to a resume comes before anything else is heard of that thread.
+    /// a resumed thread is not announced. The answer to a resume comes before that thread's first turn.
     pub fn know(&mut self, thread: &str) -> Vec<Seen> {
         self.now += 1;
         read(thread)
