@@ -68,7 +68,7 @@ pub(crate) enum Plain {
     HookTrust,
     /// Upstream refuses it, in its own words.
     Refused,
-    /// The profile isn't there, isn't TOML, or can't be said in `-c`.
+    /// The profile isn't TOML, or can't be said in `-c`.
     Profile,
 }
 
@@ -186,7 +186,7 @@ impl TuiLine {
         self.profiles.first().map(String::as_str)
     }
 
-    /// Divides it. `profile` is the text of the profile's file, when there is one.
+    /// Divides it. `profile` is the text of the profile's file; upstream takes one that isn't there for an empty one.
     pub(crate) fn carry(self, profile: Option<&str>) -> Result<Carried, Plain> {
         if let Some(why) = self.plain {
             return Err(why);
@@ -219,8 +219,9 @@ impl TuiLine {
             }
         } else {
             settings = profile
-                .and_then(|text| text.parse().ok())
-                .ok_or(Plain::Profile)?;
+                .unwrap_or_default()
+                .parse()
+                .map_err(|_| Plain::Profile)?;
         }
         lay(&mut settings, said);
         if !self.profiles.is_empty() {
@@ -346,6 +347,7 @@ mod tests {
             "-c model=o3 -c tui.vim_mode_default=true -c tui.theme=x",
             "model = 'o3'\ntui = { vim_mode_default = true, theme = 'x' }",
         );
+        check("-p none -c a=1", "", "-c a=1", "a = 1");
         check(
             "--search --strict-config",
             "",
@@ -378,7 +380,6 @@ mod tests {
         plain("--approve-for-me -s read-only", Plain::Refused);
         plain("--approve-for-me --sandbox=read-only", Plain::Refused);
         plain("-p a -p b", Plain::Refused);
-        plain("-p none", Plain::Profile);
     }
 
     #[test]
@@ -400,8 +401,10 @@ mod tests {
             set(&mut read, key, value_of(value));
         }
         assert_eq!(read, expect);
-        let odd = TuiLine::read(words("-p work")).carry(Some("\"a.b\" = 1"));
-        assert_eq!(odd, Err(Plain::Profile));
+        for odd in ["\"a.b\" = 1", "no toml"] {
+            let carried = TuiLine::read(words("-p work")).carry(Some(odd));
+            assert_eq!(carried, Err(Plain::Profile), "{odd}");
+        }
     }
 
     #[test]
