@@ -9,6 +9,7 @@ use orch_protocol::project::DriftChoice;
 use orch_protocol::proposal::{Change, Confidence, Proposal};
 use orch_protocol::session::SessionTurn;
 use orch_protocol::task::{Actor, Claim, ClaimState, Task};
+use orch_protocol::turn::TurnRecord;
 
 use crate::drift::OnDrift;
 use crate::supervisor::{Effect, Supervisor};
@@ -37,6 +38,28 @@ impl Supervisor {
             Actor::Supervisor,
             Event::Anchored { session, snapshot },
         );
+        self.effect(Effect::Fold);
+    }
+
+    /// Replaces the record of a turn by one that holds more; commits were git's to find, and stay.
+    pub(crate) fn amended(&mut self, now: Timestamp, mut record: TurnRecord) {
+        let known = self.sessions_of(&record.thread).find_map(|session| {
+            let turn = session
+                .turns
+                .iter()
+                .find(|known| known.record.turn == record.turn)?;
+            Some((session.id.clone(), turn.record.commits.clone()))
+        });
+        let Some((session, commits)) = known else {
+            return;
+        };
+        record.commits = commits;
+        let recorded = Event::TurnRecorded {
+            session,
+            record: Box::new(record),
+            snapshot: None,
+        };
+        self.fact(now, Actor::Supervisor, recorded);
         self.effect(Effect::Fold);
     }
 

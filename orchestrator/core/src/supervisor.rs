@@ -70,6 +70,13 @@ pub enum Input {
         /// Which ones.
         turns: Vec<TurnId>,
     },
+    /// A sub-agent has ended after the turn it worked for.
+    Amended {
+        /// When.
+        now: Timestamp,
+        /// The record of that turn, with the sub-agent's work in it.
+        record: Box<TurnRecord>,
+    },
     /// A person chose what to do about a thread's drift.
     Chosen {
         /// When.
@@ -247,6 +254,7 @@ impl Supervisor {
             Input::Opinions { now, by, opinions } => self.opinions(now, by, opinions),
             Input::Moved { now, thread, moved } => self.moved(now, &thread, *moved),
             Input::Reverted { now, thread, turns } => self.reverted(now, &thread, &turns),
+            Input::Amended { now, record } => self.amended(now, *record),
             Input::Chosen {
                 now,
                 thread,

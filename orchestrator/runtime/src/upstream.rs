@@ -17,6 +17,7 @@ use orch_engine::threads::Fork;
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{RunId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
+use orch_rollout::below::read_with_below;
 use orch_rollout::find::{find_by_marker, find_by_thread};
 use orch_rollout::reader::read_thread;
 
@@ -211,7 +212,17 @@ fn read(home: &Path, run: &RunId, kind: &RunKind, since: Timestamp) -> Ran {
         .iter()
         .filter_map(|path| path.metadata().ok()?.modified().ok())
         .max();
-    match read_thread(&paths) {
+    let thread = match kind {
+        RunKind::Resume { thread } | RunKind::Turn { thread } => Some(thread.clone()),
+        RunKind::Fresh | RunKind::Fork { .. } | RunKind::Review => read_thread(&paths)
+            .ok()
+            .and_then(|read| Some(read.meta?.thread)),
+    };
+    let found = match &thread {
+        Some(thread) => read_with_below(&sessions, thread),
+        None => read_thread(&paths),
+    };
+    match found {
         Ok(rollout) => Ran {
             thread: rollout.meta.as_ref().map(|meta| meta.thread.clone()),
             turns: rollout.turns,

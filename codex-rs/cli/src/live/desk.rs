@@ -5,22 +5,20 @@
 //! of each project's driver.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orch_core::drift::OnDrift;
 use orch_core::supervisor::Input;
 use orch_engine::frame::peek;
 use orch_engine::interpose::{Asked, ClientId, Event, Held, Ruling};
 use orch_engine::link::frame::Frame;
 use orch_protocol::git::GitSnapshot;
 use orch_protocol::ids::{RunId, ThreadId, TurnId};
-use orch_protocol::project::RunKind;
 use orch_protocol::turn::TurnRecord;
 use orch_rollout::live::LiveThreads;
 use orch_rollout::live::seen::{Ended, LiveThread, Ran, Role, RunBy, Seen};
-use orch_runtime::driver::{Begun, Request};
-use orch_runtime::ports::{self, Clock as _, SystemClock};
+use orch_runtime::driver::Begun;
+use orch_runtime::ports::{Clock as _, SystemClock};
 use tokio::sync::mpsc;
 
 use super::calls::{Calls, Params};
@@ -42,33 +40,37 @@ pub(crate) enum News {
 
 /// A turn that was let begin, and isn't recorded yet.
 #[derive(Debug)]
-struct Open {
-    run: RunId,
-    cwd: PathBuf,
+pub(super) struct Open {
+    pub(super) run: RunId,
+    pub(super) cwd: PathBuf,
     /// What it is, once the engine has said so.
-    turn: Option<TurnId>,
+    pub(super) turn: Option<TurnId>,
 }
 
 /// What is known of a thread beyond what the observer keeps.
 #[derive(Debug, Default)]
-struct Known {
-    cwd: Option<PathBuf>,
+pub(super) struct Known {
+    pub(super) cwd: Option<PathBuf>,
     /// The client whose frames tell of it: with two clients everything is said twice.
-    source: Option<ClientId>,
-    open: Option<Open>,
+    pub(super) source: Option<ClientId>,
+    pub(super) open: Option<Open>,
+    /// What sub-agents have done for the running turn.
+    pub(super) below: Vec<TurnRecord>,
+    /// The last turn as recorded: sub-agents may end after it.
+    pub(super) last: Option<(PathBuf, TurnRecord)>,
     /// Something of the running turn was missed: its rollout has it whole.
-    has_gap: bool,
+    pub(super) has_gap: bool,
     /// Git before the user's own command.
-    before: Option<(PathBuf, GitSnapshot)>,
+    pub(super) before: Option<(PathBuf, GitSnapshot)>,
 }
 
 pub(crate) struct Desk {
-    live: LiveThreads,
-    threads: HashMap<ThreadId, Known>,
-    clients: Clients,
-    projects: Projects,
-    calls: Calls,
-    turns_begun: u64,
+    pub(super) live: LiveThreads,
+    pub(super) threads: HashMap<ThreadId, Known>,
+    pub(super) clients: Clients,
+    pub(super) projects: Projects,
+    pub(super) calls: Calls,
+    pub(super) turns_begun: u64,
 }
 
 impl Desk {
@@ -190,45 +192,6 @@ impl Desk {
         }
     }
 
-    /// Lets a turn of a root thread begin, or not. What it leaves will be recorded for `cwd`, else for the thread's folder.
-    async fn begin(&mut self, thread: &ThreadId, cwd: Option<PathBuf>) -> Result<Begun, Trouble> {
-        self.close_unbegun(thread).await;
-        let known = self.threads.entry(thread.clone()).or_default();
-        let Some(cwd) = cwd.or_else(|| known.cwd.clone()) else {
-            return Ok(Begun::Going {
-                brief: Default::default(),
-            });
-        };
-        self.turns_begun += 1;
-        let n = self.turns_begun.to_string();
-        let codex_home = self.projects.home();
-        let Some(project) = self.projects.of(&cwd)? else {
-            return Ok(Begun::Going {
-                brief: Default::default(),
-            });
-        };
-        let run = RunId::from_seed(&[project.store_log().as_str(), "turn", &n]);
-        let request = Request {
-            run: run.clone(),
-            kind: RunKind::Turn {
-                thread: thread.clone(),
-            },
-            cwd: cwd.to_string_lossy().into_owned(),
-            codex_home,
-            on_drift: OnDrift::Stop,
-        };
-        let begun = project.begin(&mut self.calls, request).await?;
-        if matches!(begun, Begun::Going { .. }) {
-            let known = self.threads.entry(thread.clone()).or_default();
-            known.open = Some(Open {
-                run,
-                cwd,
-                turn: None,
-            });
-        }
-        Ok(begun)
-    }
-
     async fn answered(
         &mut self,
         client: ClientId,
@@ -284,9 +247,17 @@ impl Desk {
         match seen {
             Seen::Thread(thread) => self.thread(*thread),
             Seen::TurnStarted {
-                thread, turn, role, ..
-            } if role == Role::Root => self.started(client, thread, turn).await,
+                thread,
+                turn,
+                role: Role::Root,
+                ..
+            } => self.started(client, thread, turn).await,
             Seen::TurnEnded(ended) if ended.role == Role::Root => self.ended(ended).await,
+            Seen::TurnEnded(Ended {
+                above: Some(above),
+                record: Some(record),
+                ..
+            }) => self.worked_for(&above, *record).await,
             Seen::TurnMissed { thread, turn } => self.missed(&thread, &turn).await,
             Seen::Ran(ran) if ran.by == RunBy::User => self.moved(&ran).await,
             Seen::Reverted {
@@ -297,7 +268,7 @@ impl Desk {
                 self.close_unbegun(&thread).await;
                 self.threads.remove(&thread);
             }
-            // Sub-agents' work is part of their parent's record; plans and commands too.
+            // Plans and commands are part of their turn's record.
             Seen::TurnStarted { .. }
             | Seen::TurnEnded(_)
             | Seen::Ran(_)
@@ -311,91 +282,6 @@ impl Desk {
         if thread.role == Role::Root {
             let known = self.threads.entry(thread.thread).or_default();
             known.cwd = thread.cwd.map(PathBuf::from).or(known.cwd.take());
-        }
-    }
-
-    async fn started(&mut self, client: Option<ClientId>, thread: ThreadId, turn: TurnId) {
-        let known = self.threads.entry(thread.clone()).or_default();
-        if let Some(open) = known.open.as_mut().filter(|open| open.turn.is_none()) {
-            open.turn = Some(turn);
-            return;
-        }
-        if known.before.is_some() {
-            return; // The user's own command.
-        }
-        // The engine's own: a goal, a queued message.
-        match self.begin(&thread, None).await {
-            Ok(Begun::Going { .. }) => {
-                let known = self.threads.entry(thread).or_default();
-                if let Some(open) = &mut known.open {
-                    open.turn = Some(turn);
-                }
-            }
-            Ok(Begun::Stopped { what, hint }) => {
-                self.calls.halt(&thread, &turn).await;
-                if let Some(client) = client {
-                    self.clients
-                        .warn(client, &thread, &format!("{what}. {hint}"));
-                }
-            }
-            Err(trouble) => self.unrecorded(&trouble),
-        }
-    }
-
-    async fn ended(&mut self, ended: Ended) {
-        let Ended {
-            thread,
-            turn,
-            record,
-            ..
-        } = ended;
-        let known = self.threads.entry(thread.clone()).or_default();
-        let has_gap = std::mem::take(&mut known.has_gap);
-        let Some(open) = known.open.take_if(|open| open.turn.as_ref() == Some(&turn)) else {
-            return;
-        };
-        let record = match has_gap {
-            true => self
-                .projects
-                .recorded(&thread, &turn)
-                .or(record.map(|record| *record)),
-            false => record.map(|record| *record),
-        };
-        self.finish(&thread, open, record).await;
-    }
-
-    /// A turn whose beginning wasn't seen here.
-    async fn missed(&mut self, thread: &ThreadId, turn: &TurnId) {
-        let known = self.threads.entry(thread.clone()).or_default();
-        known.has_gap = false;
-        let Some(open) = known.open.take() else {
-            return;
-        };
-        let record = self.projects.recorded(thread, turn);
-        self.finish(thread, open, record).await;
-    }
-
-    async fn finish(&mut self, thread: &ThreadId, open: Open, record: Option<TurnRecord>) {
-        let ran = ports::Ran {
-            thread: Some(thread.clone()),
-            turns: record.into_iter().collect(),
-            ..ports::Ran::default()
-        };
-        let finished = match self.projects.of(&open.cwd) {
-            Ok(Some(project)) => project.finish(&mut self.calls, &open.run, ran).await,
-            Ok(None) => Ok(()),
-            Err(trouble) => Err(trouble),
-        };
-        if let Err(trouble) = finished {
-            self.unrecorded(&trouble);
-        }
-    }
-
-    /// What was let begin and never began: nothing is to be recorded of it.
-    async fn close_unbegun(&mut self, thread: &ThreadId) {
-        let known = self.threads.get_mut(thread);
-        if let Some(open) = known.and_then(|known| known.open.take()) {
-            self.finish(thread, open, None).await;
         }
     }
 
@@ -445,7 +331,7 @@ impl Desk {
         self.note(&cwd, &thread, input).await;
     }
 
-    async fn note(&mut self, cwd: &PathBuf, thread: &ThreadId, input: Input) {
+    pub(super) async fn note(&mut self, cwd: &Path, thread: &ThreadId, input: Input) {
         let noted = match self.projects.of(cwd) {
             Ok(Some(project)) => project.note(&mut self.calls, thread, input).await,
             Ok(None) => Ok(()),
@@ -475,7 +361,7 @@ impl Desk {
         self.clients.answer(client, &call, &answer).await;
     }
 
-    fn unrecorded(&mut self, trouble: &Trouble) {
+    pub(super) fn unrecorded(&mut self, trouble: &Trouble) {
         crate::out::note(&format!("not recorded: {}", trouble.line()));
     }
 }

@@ -10,6 +10,7 @@ mod clients;
 mod desk;
 mod projects;
 pub(crate) mod tui;
+mod turns;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -8,8 +8,7 @@ use orch_core::supervisor::Input;
 use orch_protocol::git::GitSnapshot;
 use orch_protocol::ids::{LogId, RunId, ThreadId, TurnId};
 use orch_protocol::turn::TurnRecord;
-use orch_rollout::find::find_by_thread;
-use orch_rollout::reader::read_thread;
+use orch_rollout::below::read_with_below;
 use orch_runtime::driver::{Begun, Request};
 use orch_runtime::ports::{Engine, Git as _, Ran, StateStore as _};
 
@@ -93,8 +92,7 @@ impl Projects {
 
     /// A turn as its thread's rollout has it.
     pub(super) fn recorded(&self, thread: &ThreadId, turn: &TurnId) -> Option<TurnRecord> {
-        let paths = find_by_thread(&self.home.join("sessions"), thread.as_str());
-        let read = read_thread(&paths).ok()?;
+        let read = read_with_below(&self.home.join("sessions"), thread).ok()?;
         read.turns.into_iter().find(|record| record.turn == *turn)
     }
 

@@ -184,7 +184,10 @@ impl Interposer {
 
 /// Requests on their way, by the id as the client wrote it.
 #[derive(Debug, Clone, Default)]
-struct Pending(Arc<Mutex<HashMap<String, (Asked, Option<String>)>>>);
+struct Pending(Arc<Mutex<HashMap<String, Waiting>>>);
+
+/// What was asked, and of which thread.
+type Waiting = (Asked, Option<String>);
 
 impl Pending {
     fn put(&self, id: &str, asked: Asked, thread: Option<String>) {
@@ -194,7 +197,7 @@ impl Pending {
         }
     }
 
-    fn take(&self, id: &str) -> Option<(Asked, Option<String>)> {
+    fn take(&self, id: &str) -> Option<Waiting> {
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match pending.is_empty() {
             true => None,
