@@ -49,7 +49,7 @@ impl Listening {
         let patience = Duration::from_secs(20);
         tokio::time::timeout(patience, async {
             while dial(&listening.socket).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::task::yield_now().await;
             }
         })
         .await
