@@ -65,6 +65,19 @@ pub(crate) struct Caller {
 /// Upstream's configuration, as values of `-c`, that gives a run our server. Without approval of ours the tools that
 /// write would fail in every sandbox that asks for none; what they write is the backlog alone.
 pub(crate) fn configured(exe: &Path, home: &Path, trusting: bool) -> Vec<String> {
+    let pairs = settings(exe, home, trusting);
+    let pair = |(key, value): (String, toml::Value)| format!("{key}={value}");
+    pairs.into_iter().map(pair).collect()
+}
+
+/// The same as settings of one thread: keys, and values as JSON.
+pub(crate) fn as_settings(exe: &Path, home: &Path) -> Vec<(String, String)> {
+    let pairs = settings(exe, home, false);
+    let pair = |(key, value)| Some((key, serde_json::to_string(&value).ok()?));
+    pairs.into_iter().filter_map(pair).collect()
+}
+
+fn settings(exe: &Path, home: &Path, trusting: bool) -> Vec<(String, toml::Value)> {
     let (Some(exe), Some(home)) = (exe.to_str(), home.to_str()) else {
         // TOML holds no such path. The run has no tools then; its records are made all the same.
         return Vec::new();
@@ -88,10 +101,8 @@ pub(crate) fn configured(exe: &Path, home: &Path, trusting: bool) -> Vec<String>
         ("env", env.into()),
         ("default_tools_approval_mode", "approve".into()),
     ];
-    pairs
-        .iter()
-        .map(|(key, value)| format!("mcp_servers.codex_orch.{key}={value}"))
-        .collect()
+    let full = |(key, value)| (format!("mcp_servers.codex_orch.{key}"), value);
+    pairs.into_iter().map(full).collect()
 }
 
 /// Serves until the input ends.

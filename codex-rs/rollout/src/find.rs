@@ -12,6 +12,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use memchr::memmem;
 
+use crate::meta::uuid_millis;
+
 /// How far into a file a marker is looked for, in bytes.
 pub const MARKER_WITHIN: u64 = 1 << 20;
 
@@ -51,9 +53,19 @@ pub fn find_by_marker(sessions: &Path, since: SystemTime, marker: &str) -> Vec<P
     paths
 }
 
-/// All files of a thread, in the order of their windows.
+/// All files of a thread, in the order of their windows. A thread whose id tells when it was begun has none in earlier folders.
 pub fn find_by_thread(sessions: &Path, thread: &str) -> Vec<PathBuf> {
-    let mut found: Vec<(Option<Window>, PathBuf)> = rollouts(sessions, Date::MIN)
+    let earliest = uuid_millis(thread)
+        .and_then(|millis| Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok())
+        .and_then(|begun| {
+            begun
+                .to_zoned(TimeZone::UTC)
+                .date()
+                .checked_sub(1.day())
+                .ok()
+        })
+        .unwrap_or(Date::MIN);
+    let mut found: Vec<(Option<Window>, PathBuf)> = rollouts(sessions, earliest)
         .into_iter()
         .filter_map(|entry| {
             let name = entry.file_name();

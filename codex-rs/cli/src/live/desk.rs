@@ -159,6 +159,7 @@ impl Desk {
             return Ruling::AS_IT_IS;
         };
         match held {
+            Held::ThreadOpen => Ruling::Go(self.projects.tools_for(&thread)),
             Held::Revert => {
                 if let Some(before) = params.before_turn_id {
                     self.live.revert_asked(&thread, &TurnId::new(before));

@@ -2,17 +2,21 @@
 //! turn begins.
 
 use std::collections::HashMap;
+use std::io::{BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use orch_core::supervisor::Input;
+use orch_engine::interpose::NAMESPACE;
 use orch_protocol::git::GitSnapshot;
 use orch_protocol::ids::{LogId, RunId, ThreadId, TurnId};
 use orch_protocol::turn::TurnRecord;
 use orch_rollout::below::read_with_below;
+use orch_rollout::find::find_by_thread;
 use orch_runtime::driver::{Begun, Request};
 use orch_runtime::ports::{Engine, Git as _, Ran, StateStore as _};
 
 use super::calls::{ToolCall, no_project};
+use crate::config::own_exe;
 use crate::mcp::{self, Answer, Caller};
 use crate::out;
 use crate::session::Project;
@@ -20,6 +24,9 @@ use crate::trouble::Trouble;
 
 /// The most projects that are open at once; more are worked in, unrecorded.
 const MOST: usize = 64;
+
+/// Beyond this a rollout's first line isn't read: it holds the tools of all clients.
+const MAX_FIRST_LINE: u64 = 4 * 1024 * 1024;
 
 pub(crate) struct Projects {
     home: PathBuf,
@@ -96,6 +103,19 @@ impl Projects {
         read.turns.into_iter().find(|record| record.turn == *turn)
     }
 
+    /// Settings that give a thread our tools by an MCP server: those begun without us have no others.
+    pub(super) fn tools_for(&self, thread: &ThreadId) -> Vec<(String, String)> {
+        let paths = find_by_thread(&self.home.join("sessions"), thread.as_str());
+        let begun = paths.first().and_then(|path| first_line(path));
+        match begun {
+            Some(line) if !line.contains(&format!(r#""name":"{NAMESPACE}""#)) => match own_exe() {
+                Ok(exe) => mcp::as_settings(&exe, &self.home),
+                Err(_) => Vec::new(),
+            },
+            Some(_) | None => Vec::new(),
+        }
+    }
+
     pub(super) fn is_untidy(&self) -> bool {
         self.open.values().any(|opened| opened.is_untidy)
     }
@@ -163,6 +183,14 @@ impl Opened {
         let project = self.desk.project().ok()?;
         project.git.look().await.ok().flatten()
     }
+}
+
+/// What a rollout says of its thread's beginning.
+fn first_line(path: &Path) -> Option<String> {
+    let file = std::fs::File::open(path).ok()?.take(MAX_FIRST_LINE);
+    let mut line = String::new();
+    std::io::BufReader::new(file).read_line(&mut line).ok()?;
+    Some(line)
 }
 
 fn driver<'a>(

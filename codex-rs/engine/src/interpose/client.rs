@@ -58,8 +58,19 @@ impl ClientRules for ClientSide {
             return Verdict::Pass;
         };
         match method {
-            "thread/start" => self.thread(text, id, &request, true),
-            "thread/resume" | "thread/fork" => self.thread(text, id, &request, false),
+            "thread/start" => {
+                let named = named(&request);
+                self.pending.put(id, Asked::Thread, named.thread_id);
+                // Titles, recaps, what a client asks beside the conversation.
+                match named.ephemeral {
+                    Some(true) => Verdict::Pass,
+                    Some(false) | None => {
+                        let tools: &str = &self.shared.tools;
+                        let with_tools = push_elements(text, &["params", "dynamicTools"], &[tools]);
+                        with_settings(text, with_tools, &[])
+                    }
+                }
+            }
             method => match Held::of(method) {
                 Some(held) => self.held(frame, text, id, &request, held).await,
                 None => Verdict::Pass,
@@ -69,28 +80,6 @@ impl ClientRules for ClientSide {
 }
 
 impl ClientSide {
-    fn thread(&self, text: &str, id: &str, request: &Peek<'_>, is_new: bool) -> Verdict {
-        let named = named(request);
-        self.pending.put(id, Asked::Thread, named.thread_id);
-        // Titles, recaps, what a client asks beside the conversation.
-        if named.ephemeral == Some(true) {
-            return Verdict::Pass;
-        }
-        let (key, value) = PLAN_TOOL;
-        let with_plan = set_member(text, &["params", "config"], key, value, Existing::Keep);
-        let with_plan = with_plan.unwrap_or_else(|| text.to_owned());
-        let tools: &str = &self.shared.tools;
-        let edited = match is_new {
-            true => push_elements(&with_plan, &["params", "dynamicTools"], &[tools])
-                .unwrap_or(with_plan),
-            false => with_plan,
-        };
-        match edited == text {
-            true => Verdict::Pass,
-            false => Verdict::Replace(edited),
-        }
-    }
-
     async fn held(
         &self,
         frame: &Frame,
@@ -119,11 +108,19 @@ impl ClientSide {
         };
         match ruling {
             Ruling::Refuse(message) => Verdict::Answer(refusal(id, &message)),
-            Ruling::Go(context) => {
-                self.pending
-                    .put(id, Asked::Held(held), named(request).thread_id);
+            Ruling::Go(added) => {
+                let named = named(request);
+                let asked = match held {
+                    Held::ThreadOpen => Asked::Thread,
+                    held => Asked::Held(held),
+                };
+                self.pending.put(id, asked, named.thread_id);
                 match held {
-                    Held::TurnStart => with_context(text, &context),
+                    Held::TurnStart => with_context(text, &added),
+                    Held::ThreadOpen => match named.ephemeral {
+                        Some(true) => Verdict::Pass,
+                        Some(false) | None => with_settings(text, None, &added),
+                    },
                     Held::ReviewStart
                     | Held::QueueAdd
                     | Held::QueueStart
@@ -139,6 +136,22 @@ impl ClientSide {
 fn named(request: &Peek<'_>) -> Named {
     let params = request.params.unwrap_or_default();
     serde_json::from_str(params).unwrap_or_default()
+}
+
+/// `edited`, or else `text`, with the plan tool switched on and `settings` in its configuration, unless the client has set
+/// them.
+fn with_settings(text: &str, edited: Option<String>, settings: &[(String, String)]) -> Verdict {
+    let mut edited = edited;
+    let plan = (PLAN_TOOL.0.to_owned(), PLAN_TOOL.1.to_owned());
+    for (key, value) in std::iter::once(&plan).chain(settings) {
+        let before = edited.as_deref().unwrap_or(text);
+        // A shape we don't know is the engine's to judge.
+        edited = set_member(before, &["params", "config"], key, value, Existing::Keep).or(edited);
+    }
+    match edited {
+        Some(edited) if edited != text => Verdict::Replace(edited),
+        Some(_) | None => Verdict::Pass,
+    }
 }
 
 fn with_context(text: &str, context: &[(String, String)]) -> Verdict {

@@ -35,6 +35,8 @@ pub struct ClientId(pub u64);
 /// A request that is held until somebody has ruled on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
+    /// `thread/resume` or `thread/fork`. Never refused; held until it is known whether the thread has our tools.
+    ThreadOpen,
     /// `turn/start`: begins a turn, or joins the one that runs.
     TurnStart,
     /// `review/start`.
@@ -54,6 +56,7 @@ pub enum Held {
 impl Held {
     fn of(method: &str) -> Option<Self> {
         Some(match method {
+            "thread/resume" | "thread/fork" => Self::ThreadOpen,
             "turn/start" => Self::TurnStart,
             "review/start" => Self::ReviewStart,
             "thread/queue/add" => Self::QueueAdd,
@@ -69,7 +72,8 @@ impl Held {
 /// What becomes of a held request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ruling {
-    /// It goes on; a `turn/start` with these context fragments (key and text) added.
+    /// It goes on with something added, key by key: a `turn/start` with context fragments (texts), a
+    /// [`Held::ThreadOpen`] with settings of its configuration (JSON).
     Go(Vec<(String, String)>),
     /// It is answered with an error of this message, and the engine doesn't see it.
     Refuse(String),

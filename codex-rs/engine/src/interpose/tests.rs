@@ -93,13 +93,22 @@ async fn a_new_thread_gets_the_plan_tool_and_ours_behind_the_clients_own() {
 }
 
 #[tokio::test]
-async fn threads_that_exist_get_the_plan_tool_only() {
+async fn threads_that_exist_get_the_plan_tool_and_what_is_ruled() {
     for method in ["thread/resume", "thread/fork"] {
         let given =
             json!({"id": "a", "method": method, "params": {"threadId": "t", "config": null}});
-        let (verdict, _) = stand().client(&given.to_string(), Ruling::AS_IT_IS).await;
+        let (verdict, held) = stand().client(&given.to_string(), Ruling::AS_IT_IS).await;
+        assert_eq!(held, Some(Held::ThreadOpen));
         let mut expect = given.clone();
         expect["params"]["config"] = json!({"tools.update_plan.enabled": true});
+        assert_eq!(replaced(verdict), expect);
+        // One that was begun without our tools gets them by another way.
+        let server = vec![(
+            "mcp_servers.codex_orch.command".to_owned(),
+            "\"x\"".to_owned(),
+        )];
+        let (verdict, _) = stand().client(&given.to_string(), Ruling::Go(server)).await;
+        expect["params"]["config"]["mcp_servers.codex_orch.command"] = "x".into();
         assert_eq!(replaced(verdict), expect);
     }
 }
@@ -109,8 +118,6 @@ async fn what_isnt_ours_to_edit_passes() {
     for given in [
         // Kept nowhere: a title, a recap.
         r#"{"id":1,"method":"thread/start","params":{"ephemeral":true}}"#,
-        // What the user has chosen stays.
-        r#"{"id":1,"method":"thread/resume","params":{"config":{"tools.update_plan.enabled":false}}}"#,
         r#"{"id":1,"method":"turn/interrupt","params":{"threadId":"t"}}"#,
         r#"{"id":1,"method":"turn/steer","params":{"threadId":"t"}}"#,
         r#"{"method":"turn/start","params":{}}"#,
@@ -122,6 +129,14 @@ async fn what_isnt_ours_to_edit_passes() {
     ] {
         let (verdict, held) = stand().client(given, Ruling::AS_IT_IS).await;
         assert_eq!((verdict, held), (Verdict::Pass, None), "{given}");
+    }
+    // What the user has chosen stays; what is kept nowhere isn't touched.
+    for given in [
+        r#"{"id":1,"method":"thread/resume","params":{"config":{"tools.update_plan.enabled":false}}}"#,
+        r#"{"id":1,"method":"thread/fork","params":{"ephemeral":true}}"#,
+    ] {
+        let (verdict, _) = stand().client(given, Ruling::AS_IT_IS).await;
+        assert_eq!(verdict, Verdict::Pass, "{given}");
     }
     // Shapes we don't know are the engine's to refuse, but the plan tool may still fit.
     let odd = r#"{"id":1,"method":"thread/start","params":[1]}"#;
