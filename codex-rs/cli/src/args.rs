@@ -129,6 +129,21 @@ pub(crate) fn route(args: Vec<OsString>) -> Route {
     }
 }
 
+/// Takes `--no-orch` out, which is ours before a `--`; tells whether it was there.
+pub(crate) fn take_no_orch(args: &mut Vec<OsString>) -> bool {
+    let end = args
+        .iter()
+        .position(|arg| arg == "--")
+        .unwrap_or(args.len());
+    let before = args.len();
+    let mut at = 0;
+    args.retain(|arg| {
+        at += 1;
+        at > end || arg != "--no-orch"
+    });
+    args.len() < before
+}
+
 /// `--engine PATH` is ours wherever it stands before a `--`.
 fn take_engine(args: Vec<OsString>) -> (Option<OsString>, Vec<OsString>) {
     let mut engine = None;

@@ -94,6 +94,7 @@ async fn orchestrated(
         cwd,
         codex_home,
         on_drift,
+        outlives: false,
     };
     let mut tell = out::note;
     let outcome = project.driver(&mut engine, &mut tell).run(request).await;

@@ -9,10 +9,12 @@ use crate::trouble::Trouble;
 
 const OURS: &str = "
 codex-orch adds (everything above is upstream's own):
+                      The TUI, resume, fork, agents and app-server with the supervisor between; [--no-orch] without
   exec ...            Upstream's exec, recorded: [--on-drift stop|fork|fast-forward|rebuild] [--no-orch]
   tasks               The backlog, judged by git: list, ready, show, add, done
   journal             What happened, session by session: list, show
   state               What is known here, and where it is kept: show
+  drift               Conversations that no longer fit the repository: status, resolve
   engine              The upstream engine: status, install
   mcp-orch            The backlog as an MCP server on stdio, for agents
   demo                A story of two sessions with the real engine and a scripted model

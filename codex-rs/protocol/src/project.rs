@@ -102,6 +102,9 @@ pub struct OpenRun {
     /// Tasks that the brief showed to the model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub brief_tasks: Vec<TaskId>,
+    /// The engine goes on without codex-orch (the user's daemon): the turn may still run when its run is found open.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub outlives: bool,
 }
 
 /// One drift that was met, and what was done about it.
@@ -151,4 +154,8 @@ impl Project {
     pub const MAX_CHECKPOINTS: usize = 200;
     /// The most drifts kept.
     pub const MAX_DRIFT: usize = 200;
+}
+
+fn is_false(word: &bool) -> bool {
+    !*word
 }

@@ -32,6 +32,8 @@ pub struct Start {
     pub here: Here,
     /// What to do about drift.
     pub on_drift: OnDrift,
+    /// The engine goes on without us.
+    pub outlives: bool,
 }
 
 /// A run that waits for an answer before it may start.

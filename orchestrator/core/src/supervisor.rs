@@ -342,6 +342,7 @@ impl Supervisor {
             snapshot: start.seen.clone(),
             log: self.log.clone(),
             brief_tasks: Vec::new(),
+            outlives: start.outlives,
         }
     }
 

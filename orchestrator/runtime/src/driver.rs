@@ -5,6 +5,7 @@ mod afterwards;
 
 use std::collections::{BTreeSet, VecDeque};
 
+use jiff::SignedDuration;
 use orch_core::agent::Agent;
 use orch_core::brief::{Brief, BriefLimits};
 use orch_core::command::{Asker, Refusal, TaskCommand};
@@ -21,6 +22,9 @@ use thiserror::Error;
 use crate::git::GitError;
 use crate::ports::{Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore};
 use crate::store::StoreError;
+
+/// A turn that nothing was heard of for this long has ended, whatever ended it.
+const STILL: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the loop stands on. One value of this is one process's view of the world.
 pub struct Driver<'a> {
@@ -65,6 +69,8 @@ pub struct Request {
     pub codex_home: String,
     /// What to do about drift.
     pub on_drift: orch_core::drift::OnDrift,
+    /// The engine goes on without us.
+    pub outlives: bool,
 }
 
 /// How a run came out.
@@ -147,6 +153,7 @@ impl Driver<'_> {
             seen,
             here,
             on_drift: request.on_drift,
+            outlives: request.outlives,
         };
         self.drive(&mut supervisor, Input::Start(Box::new(start)), turn)
             .await
@@ -233,7 +240,9 @@ impl Driver<'_> {
         let mut found = Vec::with_capacity(dead.len());
         for run in dead {
             let ran = self.engine.recover(&run).await;
-            found.push((run, ran));
+            if !self.may_go_on(&run, &ran) {
+                found.push((run, ran));
+            }
         }
         let also = found.iter().filter_map(|(_, ran)| ran.thread.clone());
         let threads: Vec<ThreadId> = threads.iter().cloned().chain(also).collect();
@@ -249,6 +258,13 @@ impl Driver<'_> {
             .await?;
         }
         Ok(supervisor)
+    }
+
+    /// Whether a turn may still be running in an engine that outlived us: its end isn't written, and it was heard of lately.
+    fn may_go_on(&self, run: &OpenRun, ran: &Ran) -> bool {
+        let quiet = ran.last_seen.map(|at| self.clock.now().duration_since(at));
+        let is_open = ran.turns.last().is_none_or(|turn| turn.ended_at.is_none());
+        run.outlives && is_open && quiet.is_some_and(|quiet| quiet < STILL)
     }
 
     /// Those runs that were begun in this work tree: what another one's HEAD was can only be told there.

@@ -13,6 +13,7 @@ use orch_engine::relay::RelayEnd;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Office, Upstream, take_clients, to_engine};
+use crate::args::take_no_orch;
 use crate::config::Config;
 use crate::pass;
 use crate::trouble::Trouble;
@@ -98,11 +99,12 @@ impl Listen {
 pub(crate) async fn run(
     engine: Option<OsString>,
     root: Vec<OsString>,
-    args: Vec<OsString>,
+    mut args: Vec<OsString>,
 ) -> Result<u8, Trouble> {
     let config = Config::load()?;
+    let is_plain = take_no_orch(&mut args);
     let line = match Line::of(&root, &args) {
-        Some(line) if config.enabled => line,
+        Some(line) if config.enabled && !is_plain => line,
         Some(_) | None => {
             let mut all = root;
             all.push("app-server".into());

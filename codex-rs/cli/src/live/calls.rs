@@ -1,6 +1,5 @@
 //! What the desk says to the engine on a connection of its own, and what it reads of frames. It starts no turn.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +14,6 @@ use orch_runtime::ports::{Engine, EngineTrouble, Launch, Ran};
 use orch_runtime::upstream::RolloutsOnly;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::mcp::Answer;
 
@@ -99,23 +97,35 @@ pub(super) fn warning(thread: &ThreadId, message: &str) -> Frame {
 /// Our own connection, opened when it is first needed.
 pub(crate) struct Calls {
     /// Where the engine listens, once it does.
-    engine: watch::Receiver<Option<PathBuf>>,
+    engine: super::Engine,
     server: Option<AppServer>,
 }
 
 impl Calls {
-    pub(crate) fn new(engine: watch::Receiver<Option<PathBuf>>) -> Self {
+    pub(crate) fn new(engine: super::Engine) -> Self {
         Self {
             engine,
             server: None,
         }
     }
 
+    /// Whether the engine goes on when we have ended.
+    pub(super) fn outlives(&self) -> bool {
+        self.engine
+            .borrow()
+            .as_ref()
+            .is_some_and(|engine| engine.is_daemon)
+    }
+
     async fn server(&mut self) -> Result<&AppServer, EngineError> {
         let server = match self.server.take() {
             Some(server) => server,
             None => {
-                let socket = self.engine.borrow().clone();
+                let socket = self
+                    .engine
+                    .borrow()
+                    .as_ref()
+                    .map(|engine| engine.socket.clone());
                 super::connect_own(socket, PATIENCE).await?
             }
         };

@@ -98,6 +98,10 @@ impl Desk {
                 () = tokio::time::sleep(IDLE), if self.projects.is_untidy() => self.projects.tidy().await,
             }
         }
+        if self.calls.outlives() {
+            // What runs there goes on: a later start reads what became of it.
+            return self.projects.close().await;
+        }
         for seen in self.live.engine_gone() {
             self.seen(None, seen).await;
         }
@@ -116,8 +120,9 @@ impl Desk {
                 frame,
                 ruling,
             } => {
+                let began = std::time::Instant::now();
                 let answer = self.rule(held, &frame).await;
-                tracing::debug!(?client, ?held, ?answer, "ruled");
+                tracing::debug!(?client, ?held, took = ?began.elapsed(), ?answer, "ruled");
                 // A client that has gone needs no ruling.
                 let _ = ruling.send(answer);
             }

@@ -40,8 +40,16 @@ const OUTLET: usize = 16;
 /// How long an engine may take until it listens. A cold 300 MB file on a slow disk takes seconds.
 const LISTENING: Duration = Duration::from_secs(30);
 
+/// An engine that takes connections.
+#[derive(Debug, Clone)]
+struct Listening {
+    socket: PathBuf,
+    /// It is the user's daemon, and none of ours to end.
+    is_daemon: bool,
+}
+
 /// Where the engine listens; none until it does.
-type Engine = watch::Receiver<Option<PathBuf>>;
+type Engine = watch::Receiver<Option<Listening>>;
 
 /// The desk's thread, and the way to it.
 struct Office {
@@ -148,7 +156,7 @@ impl Office {
 
 /// The engine of this process: started here, or the user's daemon.
 struct Upstream {
-    at: watch::Sender<Option<PathBuf>>,
+    at: watch::Sender<Option<Listening>>,
     serving: Option<Serving>,
 }
 
@@ -170,7 +178,10 @@ impl Upstream {
             && let Some(socket) = daemon(&config.home).await
         {
             tracing::info!(socket = %socket.display(), "the user's daemon is taken as the engine");
-            self.at.send_replace(Some(socket));
+            self.at.send_replace(Some(Listening {
+                socket,
+                is_daemon: true,
+            }));
             return Ok(());
         }
         let serving = Serving::start(Serve {
@@ -182,7 +193,10 @@ impl Upstream {
             timeout: LISTENING,
         })
         .await?;
-        self.at.send_replace(Some(serving.socket()));
+        self.at.send_replace(Some(Listening {
+            socket: serving.socket(),
+            is_daemon: false,
+        }));
         self.serving = Some(serving);
         Ok(())
     }
@@ -207,8 +221,8 @@ impl Upstream {
 /// A connection to the engine, as soon as it listens.
 async fn to_engine(mut engine: Engine) -> Result<Link, EngineError> {
     let known = engine.wait_for(Option::is_some).await;
-    let socket = known.ok().and_then(|known| known.clone());
-    link_to(&socket.unwrap_or_default()).await
+    let known = known.ok().and_then(|known| known.clone());
+    link_to(&known.map(|known| known.socket).unwrap_or_default()).await
 }
 
 async fn link_to(socket: &Path) -> Result<Link, EngineError> {

@@ -12,7 +12,7 @@ use orch_engine::home::PrivateHome;
 use orch_engine::link::listen::Listener;
 
 use super::{Office, Upstream, take_clients};
-use crate::args::command_at;
+use crate::args::{command_at, take_no_orch};
 use crate::config::Config;
 use crate::trouble::Trouble;
 use crate::tui_line::{Carried, Surface, TuiLine, surface};
@@ -49,9 +49,10 @@ enum Route {
     Remote(tempfile::TempDir),
 }
 
-pub(crate) async fn run(engine: Option<OsString>, args: Vec<OsString>) -> Result<u8, Trouble> {
+pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Result<u8, Trouble> {
     let config = Config::load()?;
-    let Some(line) = divided(&config, &args) else {
+    let is_plain = take_no_orch(&mut args);
+    let Some(line) = divided(&config, &args).filter(|_| !is_plain) else {
         return pass::run(engine.as_deref(), &args);
     };
     let found = config.find_engine(engine.as_deref())?;

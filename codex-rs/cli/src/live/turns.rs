@@ -48,6 +48,7 @@ impl Desk {
             cwd: cwd.to_string_lossy().into_owned(),
             codex_home,
             on_drift: OnDrift::Stop,
+            outlives: self.calls.outlives(),
         };
         let begun = project.begin(&mut self.calls, request).await?;
         if matches!(begun, Begun::Going { .. }) {

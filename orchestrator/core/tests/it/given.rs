@@ -265,6 +265,7 @@ pub(crate) fn start(
         here: Here::new(seen.as_ref(), Reachable::default()),
         seen,
         on_drift,
+        outlives: false,
     }
 }
 

@@ -12,7 +12,7 @@ use orch_protocol::project::RunKind;
 use orch_protocol::turn::{
     PlanStep, StepStatus, TokenUsage, TurnEvent, TurnKind, TurnRecord, TurnStatus,
 };
-use orch_runtime::driver::{Driver, DriverError, Outcome, Request};
+use orch_runtime::driver::{Begun, Driver, DriverError, Outcome, Request};
 use orch_runtime::memory::{FakeClock, FakeGit, MemStore, ScriptedEngine};
 use orch_runtime::ports::{Ran, StateStore};
 
@@ -98,6 +98,7 @@ impl Stand {
         on_drift: OnDrift,
     ) -> Result<Outcome, DriverError> {
         let (agents, clock) = (all(), FakeClock::new(at(i64::from(n) * 1_000)));
+        let tell = &mut |line: &str| self.told.push(line.to_owned());
         let mut driver = Driver {
             store: &mut self.store,
             git: &self.git,
@@ -105,7 +106,7 @@ impl Stand {
             agents: &agents,
             clock: &clock,
             limits: BriefLimits::default(),
-            tell: &mut |line| self.told.push(line.to_owned()),
+            tell,
         };
         let run = RunId::new(format!("run-{n}"));
         driver
@@ -115,6 +116,7 @@ impl Stand {
                 cwd: "/r".into(),
                 codex_home: "/h".into(),
                 on_drift,
+                outlives: false,
             })
             .await
     }
@@ -257,4 +259,95 @@ async fn a_resume_on_another_branch_stops_unless_it_was_told_what_to_do() {
         let met = &stand.store.state.project.drift;
         assert_eq!((met.len(), met[0].choice.as_str()), (1, policy.name()));
     }
+}
+
+fn turn_of_thread(n: u32, outlives: bool) -> Request {
+    Request {
+        run: RunId::new(format!("run-{n}")),
+        kind: RunKind::Turn {
+            thread: ThreadId::new("thread-1"),
+        },
+        cwd: "/r".into(),
+        codex_home: "/h".into(),
+        on_drift: OnDrift::Stop,
+        outlives,
+    }
+}
+
+#[tokio::test]
+async fn a_turn_somebody_else_sends_is_open_until_it_is_finished() {
+    let mut stand = Stand::new(Vec::new());
+    let (agents, clock) = (all(), FakeClock::new(at(1_000)));
+    let mut driver = Driver {
+        store: &mut stand.store,
+        git: &stand.git,
+        engine: &mut stand.engine,
+        agents: &agents,
+        clock: &clock,
+        limits: BriefLimits::default(),
+        tell: &mut |_| {},
+    };
+    let begun = driver.begin(turn_of_thread(1, false)).await.unwrap();
+    let Begun::Going { brief } = begun else {
+        panic!("{begun:?}")
+    };
+    let keys: Vec<String> = brief.fragments().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["codex_orch_brief_1"]);
+    let state = driver.store.load(&[]).await.unwrap();
+    assert_eq!(
+        state.project.open_runs.len(),
+        1,
+        "durable before it is sent"
+    );
+    let left = ran(vec![turn("t1", StepStatus::InProgress)]);
+    driver.finish(&RunId::new("run-1"), left).await.unwrap();
+    let state = driver.store.load(&[]).await.unwrap();
+    assert!(state.project.open_runs.is_empty());
+    assert_eq!(state.sessions.len(), 1);
+
+    // HEAD has moved to a branch that knows nothing of it: nothing is sent, and no run is open.
+    let moved = FakeGit {
+        looks: VecDeque::from([look("dev", "c9")]).into(),
+        ..FakeGit::default()
+    };
+    driver.git = &moved;
+    let begun = driver.begin(turn_of_thread(2, false)).await.unwrap();
+    assert!(matches!(begun, Begun::Stopped { .. }), "{begun:?}");
+    let state = driver.store.load(&[]).await.unwrap();
+    assert!(state.project.open_runs.is_empty());
+}
+
+#[tokio::test]
+async fn a_turn_that_may_still_run_in_a_daemon_is_left_alone_until_it_is_quiet() {
+    let check = async |outlives: bool, heard: i64, has_ended: bool, left: usize| {
+        let mut stand = Stand::new(Vec::new());
+        let (agents, clock) = (all(), FakeClock::new(at(10_000)));
+        let mut driver = Driver {
+            store: &mut stand.store,
+            git: &stand.git,
+            engine: &mut stand.engine,
+            agents: &agents,
+            clock: &clock,
+            limits: BriefLimits::default(),
+            tell: &mut |_| {},
+        };
+        let _ = driver.begin(turn_of_thread(1, outlives)).await.unwrap();
+        let state = driver.store.load(&[]).await.unwrap();
+        let mut next = Stand::new(vec![ran(Vec::new())]);
+        next.store = MemStore::new(LogId::new("next"));
+        next.store.state = state;
+        let mut turn = turn("t1", StepStatus::InProgress);
+        turn.ended_at = has_ended.then(|| at(9_000));
+        next.engine.found = Ran {
+            last_seen: Some(at(heard)),
+            ..ran(vec![turn])
+        };
+        next.run(10, RunKind::Fresh, OnDrift::Stop).await.unwrap();
+        let open = next.store.state.project.open_runs.len();
+        assert_eq!(open, left, "{outlives} {heard} {has_ended}");
+    };
+    check(true, 9_990, false, 1).await;
+    check(true, 9_990, true, 0).await;
+    check(true, 9_000, false, 0).await;
+    check(false, 9_990, false, 0).await;
 }
