@@ -5,112 +5,36 @@
 //! machine; the difference is the median of the pairs' differences. `-- --pairs 60` changes the number of pairs.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod stage;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use orch_engine::find::ENGINE_ENV;
-use orch_engine::obtain::obtain_pinned;
-use orch_fake_model::scenario::Scenario;
-use orch_fake_model::server::{KEY_VARIABLE, Server};
-
-const OURS: &str = env!("CARGO_BIN_EXE_codex-orch");
+use stage::{OURS, Stage, engine, high_water, ms, quantile};
 
 fn main() {
     let engine = engine();
     let args: Vec<String> = std::env::args().collect();
     let given = args.iter().position(|arg| arg == "--pairs");
     let pairs = given.map(|at| args[at + 1].parse().unwrap());
-    let stage = Stage::new(engine);
+    let stage = Overhead(Stage::new(engine));
     stage.exec(pairs.unwrap_or(40));
     stage.memory(10);
     stage.version(pairs.unwrap_or(40).max(100));
 }
 
-/// The engine that `CODEX_ORCH_ENGINE` names, else the pinned one, as the tests have it.
-fn engine() -> PathBuf {
-    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let data = tmp.parent().unwrap().join("codex-orch-data");
-    let path = std::env::var_os("PATH").unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(obtain_pinned(std::env::var_os(ENGINE_ENV), &data, path))
-        .unwrap()
-}
+struct Overhead(Stage);
 
-struct Stage {
-    engine: PathBuf,
-    dir: tempfile::TempDir,
-    _model: Server,
-}
-
-impl Stage {
-    fn new(engine: PathBuf) -> Self {
-        // The engine doesn't like a home in the system's temporary folder.
-        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let scenario = r#"{"replies": [], "fallback": {"steps": [{"say": "Done."}]}}"#;
-        let model = Server::start(scenario.parse::<Scenario>().unwrap()).unwrap();
-        let (home, repo) = (dir.path().join("home"), dir.path().join("repo"));
-        std::fs::create_dir_all(&home).unwrap();
-        std::fs::create_dir_all(repo.join("src")).unwrap();
-        let trust = format!(
-            "[projects.\"{}\"]\ntrust_level = \"trusted\"\n",
-            repo.display()
-        );
-        std::fs::write(home.join("config.toml"), model.config_toml() + &trust).unwrap();
-        for n in 0..200 {
-            let text = format!("pub fn f{n}() -> u32 {{ {n} }}\n").repeat(50);
-            std::fs::write(repo.join(format!("src/f{n}.rs")), text).unwrap();
-        }
-        for git in [
-            ["init", "-q", "-b", "main"].as_slice(),
-            &["add", "-A"],
-            &[
-                "-c",
-                "user.name=a",
-                "-c",
-                "user.email=a@b",
-                "commit",
-                "-qm",
-                "files",
-            ],
-        ] {
-            let done = Command::new("git").args(git).current_dir(&repo).status();
-            assert!(done.unwrap().success());
-        }
-        Self {
-            engine,
-            dir,
-            _model: model,
-        }
-    }
-
-    fn command(&self, program: &Path, args: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command
-            .args(args)
-            .current_dir(self.dir.path().join("repo"))
-            .env("CODEX_HOME", self.dir.path().join("home"))
-            .env("CODEX_ORCH_ENGINE", &self.engine)
-            .env(KEY_VARIABLE, "x")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command
-    }
-
+impl Overhead {
     fn time(&self, program: &Path, args: &[&str]) -> Duration {
-        let mut command = self.command(program, args);
+        let mut command = self.0.command(program, args);
         let begun = Instant::now();
         assert!(command.status().unwrap().success());
         begun.elapsed()
     }
 
     fn pairs(&self, name: &str, args: &[&str], pairs: usize) {
-        for program in [Path::new(OURS), &self.engine] {
+        for program in [Path::new(OURS), &self.0.engine] {
             for _ in 0..2 {
                 self.time(program, args);
             }
@@ -118,11 +42,11 @@ impl Stage {
         let (mut plain, mut ours, mut added) = (Vec::new(), Vec::new(), Vec::new());
         for pair in 0..pairs {
             let (a, b) = if pair % 2 == 0 {
-                let a = self.time(&self.engine, args);
+                let a = self.time(&self.0.engine, args);
                 (a, self.time(Path::new(OURS), args))
             } else {
                 let b = self.time(Path::new(OURS), args);
-                (self.time(&self.engine, args), b)
+                (self.time(&self.0.engine, args), b)
             };
             plain.push(ms(a));
             ours.push(ms(b));
@@ -151,6 +75,7 @@ impl Stage {
         let mut peaks: Vec<f64> = Vec::new();
         for _ in 0..runs {
             let mut child = self
+                .0
                 .command(Path::new(OURS), &["exec", "--json", "say hello"])
                 .spawn()
                 .unwrap();
@@ -167,20 +92,4 @@ impl Stage {
             quantile(&mut peaks, 1.0),
         );
     }
-}
-
-fn high_water(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
-    let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kilobytes / 1024.0)
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
-fn quantile(values: &mut [f64], of: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[((values.len() - 1) as f64 * of).round() as usize]
 }

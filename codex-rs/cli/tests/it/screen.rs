@@ -369,7 +369,11 @@ fn builder(command: &Command) -> CommandBuilder {
 
 fn rows(term: &Term<Listener>) -> Vec<String> {
     (0..i32::from(LINES))
-        .map(|line| cells(term, line, usize::from(COLUMNS)).trim_end().to_owned())
+        .map(|line| {
+            cells(term, line, usize::from(COLUMNS))
+                .trim_end()
+                .to_owned()
+        })
         .collect()
 }
 
