@@ -19,8 +19,10 @@ use serde_json::{Value, json};
 use stage::{OURS, Stage, engine, high_water, ms, quantile};
 use tokio::sync::mpsc;
 
-/// The composer's text, shown when the TUI takes keys.
+/// The composer's text, drawn as soon as the TUI has a screen.
 const COMPOSER: &str = "Ask Codex to do anything";
+/// The line below it, drawn when the engine has told model and folder: from here on a message can be sent.
+const READY: &str = "scripted default";
 /// What the TUI asks of its terminal, and what a terminal says.
 const ANSWERS: [(&str, &str); 5] = [
     ("\x1b[6n", "\x1b[1;1R"),
@@ -46,13 +48,13 @@ fn main() {
 
 /// Start to the composer.
 fn start(stage: &Stage, pairs: usize) {
-    let plain = || composer(stage.command(&stage.engine, &["--no-daemon"]));
-    let ours = || composer(stage.command(Path::new(OURS), &[]));
+    let plain = || begun(stage.command(&stage.engine, &["--no-daemon"]));
+    let ours = || begun(stage.command(Path::new(OURS), &[]));
     for _ in 0..3 {
         plain();
         ours();
     }
-    let (mut a, mut b, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
+    let mut told = [(Vec::new(), Vec::new(), Vec::new()), Default::default()];
     for pair in 0..pairs {
         let (plain, ours) = match pair % 2 {
             0 => (plain(), ours()),
@@ -61,23 +63,32 @@ fn start(stage: &Stage, pairs: usize) {
                 (plain(), ours)
             }
         };
-        a.push(ms(plain.0));
-        b.push(ms(ours.0));
-        ratio.push(ms(ours.0) / ms(plain.0));
+        let both = plain.0.into_iter().zip(ours.0);
+        for ((a, b, ratio), (plain, ours)) in told.iter_mut().zip(both) {
+            a.push(ms(plain));
+            b.push(ms(ours));
+            ratio.push(ms(ours) / ms(plain));
+        }
     }
-    println!(
-        "start to the composer: {pairs} pairs: plain {:.0} ms, codex-orch {:.0} ms, ratio {:.2} (quartiles {:.2} to {:.2})",
-        quantile(&mut a, 0.5),
-        quantile(&mut b, 0.5),
-        quantile(&mut ratio, 0.5),
-        quantile(&mut ratio, 0.25),
-        quantile(&mut ratio, 0.75),
-    );
-    println!("memory of codex-orch at the composer: {:.1} MB", ours().1);
+    for (what, (a, b, ratio)) in ["the composer drawn", "ready for a message"]
+        .iter()
+        .zip(&mut told)
+    {
+        println!(
+            "start to {what}: {pairs} pairs: plain {:.0} ms, codex-orch {:.0} ms, ratio {:.2} (quartiles {:.2} to {:.2})",
+            quantile(a, 0.5),
+            quantile(b, 0.5),
+            quantile(ratio, 0.5),
+            quantile(ratio, 0.25),
+            quantile(ratio, 0.75),
+        );
+    }
+    println!("memory of codex-orch then: {:.1} MB", ours().1);
 }
 
-/// Runs a program in a terminal until it shows the composer; how long that took, and its own memory then.
-fn composer(command: Command) -> (Duration, f64) {
+/// Runs a program in a terminal until a message can be sent; how long it took to draw the composer and until then, and
+/// its own memory.
+fn begun(command: Command) -> ([Duration; 2], f64) {
     let size = PtySize {
         rows: 40,
         cols: 110,
@@ -99,10 +110,14 @@ fn composer(command: Command) -> (Duration, f64) {
     let mut writer = pty.master.take_writer().unwrap();
     let (mut seen, mut answered) = (String::new(), 0);
     let mut chunk = [0; 16 * 1024];
-    while !seen.contains(COMPOSER) {
+    let mut drawn = None;
+    while !seen.contains(READY) {
         let n = reader.read(&mut chunk).unwrap();
         assert_ne!(n, 0, "it ended: {seen}");
         seen.push_str(&String::from_utf8_lossy(&chunk[..n]));
+        if drawn.is_none() && seen.contains(COMPOSER) {
+            drawn = Some(begun.elapsed());
+        }
         for (asked, answer) in ANSWERS {
             if let Some(new) = seen.get(answered..)
                 && new.contains(asked)
@@ -112,7 +127,7 @@ fn composer(command: Command) -> (Duration, f64) {
         }
         answered = seen.len();
     }
-    let took = begun.elapsed();
+    let took = [drawn.unwrap(), begun.elapsed()];
     let memory = child.process_id().and_then(high_water).unwrap();
     child.clone_killer().kill().unwrap();
     // The terminal's end is what a leftover would be told.

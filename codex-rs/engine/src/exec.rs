@@ -43,6 +43,8 @@ pub struct ExecPlan {
     pub cwd: Option<PathBuf>,
     /// What happens to its stderr.
     pub stderr: Stderr,
+    /// It starts nothing that must end with it ([`Launch::bare_command`]).
+    pub is_bare: bool,
 }
 
 /// How a run ended.
@@ -104,7 +106,10 @@ impl ExecChild {
         // Caught, not ignored: an ignored signal would stay ignored in the child.
         let signals = Signals::catch().map_err(fail)?;
         let tee = plan.stderr == Stderr::Tee && !io::stderr().is_terminal();
-        let mut command = Command::from(plan.launch.command());
+        let mut command = Command::from(match plan.is_bare {
+            true => plan.launch.bare_command(),
+            false => plan.launch.command(),
+        });
         command
             .args(&plan.args)
             .envs(plan.envs.iter().map(|(key, value)| (key, value)))

@@ -147,6 +147,7 @@ impl Engine for UpstreamExec {
             envs: Vec::new(),
             cwd: None,
             stderr: Stderr::Inherit,
+            is_bare: false,
         };
         let end = ExecChild::spawn(&plan)?.wait().await?;
         let read = read(&self.codex_home, &launch.run, &kind, launch.at);

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use orch_engine::check::check;
-use orch_engine::leash::Launch;
 use orch_engine::link::lines;
 use orch_engine::link::listen::Listener;
 use orch_engine::relay::RelayEnd;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Office, Upstream, take_clients, to_engine};
+use super::tui::socket_folder;
+use super::{Office, Start, Upstream, take_clients, to_engine};
 use crate::args::take_no_orch;
 use crate::config::Config;
 use crate::pass;
@@ -116,32 +116,25 @@ pub(crate) async fn run(
     check(&found.program, &config.cache_dir()).await?;
     crate::logs::start(&config.home);
     let launch = config.leashed(found.program)?;
-    let folder = tempfile::Builder::new()
-        .prefix("codex-orch-")
-        .tempdir()
-        .map_err(|error| {
-            Trouble::new(
-                format!("Failed to make a temporary folder: {error}"),
-                "free some space in the system's temporary folder",
-            )
-        })?;
-    let socket = folder.path().join("e");
-    match line.listen {
-        Listen::Stdio => stdio(&config, launch, line.engine_args, socket).await,
-        Listen::Unix(path) => unix(&config, launch, line.engine_args, socket, &path).await,
+    let folder = socket_folder()?;
+    let start = Start {
+        config: &config,
+        launch: &launch,
+        args: &line.engine_args,
+        socket: folder.path().join("e"),
+    };
+    match &line.listen {
+        Listen::Stdio => stdio(&start).await,
+        Listen::Unix(path) => unix(&start, path).await,
     }
 }
 
 /// One client, on our stdin and stdout; it ends when the client closes.
-async fn stdio(
-    config: &Config,
-    launch: Launch,
-    args: Vec<OsString>,
-    socket: PathBuf,
-) -> Result<u8, Trouble> {
+async fn stdio(start: &Start<'_>) -> Result<u8, Trouble> {
     let (mut upstream, engine) = Upstream::new();
-    let mut office = Office::open(config, engine.clone())?;
-    upstream.start(config, launch, args, socket).await?;
+    let mut office = Office::open(start.config, engine.clone())?;
+    upstream.spawn(start).await?;
+    upstream.listening().await?;
     let client = lines::link(tokio::io::stdin(), tokio::io::stdout());
     let serving = office.serve(client, to_engine(engine).await?).await;
     let stopped = asked_to_stop()?;
@@ -164,17 +157,12 @@ async fn stdio(
 }
 
 /// Any number of clients, until we are asked to stop or the engine ends.
-async fn unix(
-    config: &Config,
-    launch: Launch,
-    args: Vec<OsString>,
-    socket: PathBuf,
-    path: &Path,
-) -> Result<u8, Trouble> {
+async fn unix(start: &Start<'_>, path: &Path) -> Result<u8, Trouble> {
     let listener = Listener::bind(path)?;
     let (mut upstream, engine) = Upstream::new();
-    let mut office = Office::open(config, engine.clone())?;
-    upstream.start(config, launch, args, socket).await?;
+    let mut office = Office::open(start.config, engine.clone())?;
+    upstream.spawn(start).await?;
+    upstream.listening().await?;
     let stopped = asked_to_stop()?;
     let end = async {
         tokio::select! {

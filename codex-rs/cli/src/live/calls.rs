@@ -117,6 +117,11 @@ impl Calls {
             .is_some_and(|engine| engine.is_daemon)
     }
 
+    /// The engine that was connected to is gone.
+    pub(super) fn forget(&mut self) {
+        self.server = None;
+    }
+
     async fn server(&mut self) -> Result<&AppServer, EngineError> {
         let server = match self.server.take() {
             Some(server) => server,

@@ -36,6 +36,8 @@ pub(crate) enum News {
     Connected(ClientId, Outlets),
     /// Something between a client and the engine.
     Event(Event),
+    /// The engine has died; another one may come.
+    EngineGone,
 }
 
 /// A turn that was let begin, and isn't recorded yet.
@@ -93,6 +95,7 @@ impl Desk {
                 next = news.recv() => match next {
                     Some(News::Connected(client, outlets)) => self.clients.connected(client, outlets),
                     Some(News::Event(event)) => self.take(event).await,
+                    Some(News::EngineGone) => self.engine_gone().await,
                     None => break,
                 },
                 () = tokio::time::sleep(IDLE), if self.projects.is_untidy() => self.projects.tidy().await,
@@ -102,6 +105,12 @@ impl Desk {
             // What runs there goes on: a later start reads what became of it.
             return self.projects.close().await;
         }
+        self.engine_gone().await;
+        self.projects.close().await;
+    }
+
+    /// What ran is recorded as interrupted; what was let begin and never began is closed.
+    async fn engine_gone(&mut self) {
         for seen in self.live.engine_gone() {
             self.seen(None, seen).await;
         }
@@ -109,7 +118,7 @@ impl Desk {
         for thread in left {
             self.close_unbegun(&thread).await;
         }
-        self.projects.close().await;
+        self.calls.forget();
     }
 
     async fn take(&mut self, event: Event) {

@@ -25,7 +25,7 @@ use orch_engine::link::{Link, ws};
 use orch_engine::relay::{Injected, RelayEnd, relay};
 use orch_engine::serve::{Serve, Serving, daemon};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use self::calls::Calls;
 use self::clients::Outlets;
@@ -55,7 +55,7 @@ type Engine = watch::Receiver<Option<Listening>>;
 struct Office {
     news: mpsc::Sender<News>,
     interposer: Interposer,
-    forwarding: tokio::task::JoinHandle<()>,
+    forwarding: JoinHandle<()>,
     thread: std::thread::JoinHandle<()>,
     clients: u64,
 }
@@ -101,6 +101,11 @@ impl Office {
             thread,
             clients: 0,
         })
+    }
+
+    /// A way to the desk. The desk ends when the last one is dropped.
+    fn news(&self) -> mpsc::Sender<News> {
+        self.news.clone()
     }
 
     /// Carries one client's frames until one side ends.
@@ -154,28 +159,38 @@ impl Office {
     }
 }
 
+/// How the engine of this process is started.
+struct Start<'a> {
+    config: &'a Config,
+    launch: &'a Launch,
+    /// Behind `app-server`.
+    args: &'a [OsString],
+    /// Where it shall listen.
+    socket: PathBuf,
+}
+
 /// The engine of this process: started here, or the user's daemon.
 struct Upstream {
     at: watch::Sender<Option<Listening>>,
+    coming: Option<JoinHandle<Result<Serving, EngineError>>>,
     serving: Option<Serving>,
 }
 
 impl Upstream {
     fn new() -> (Self, Engine) {
         let (at, engine) = watch::channel(None);
-        (Self { at, serving: None }, engine)
+        let upstream = Self {
+            at,
+            coming: None,
+            serving: None,
+        };
+        (upstream, engine)
     }
 
-    /// Starts an engine, or takes the daemon that runs when `args` ask for nothing that a daemon would not know of.
-    async fn start(
-        &mut self,
-        config: &Config,
-        launch: Launch,
-        args: Vec<OsString>,
-        socket: PathBuf,
-    ) -> Result<(), Trouble> {
-        if args.is_empty()
-            && let Some(socket) = daemon(&config.home).await
+    /// Starts an engine, or takes the daemon that runs when the arguments ask for nothing that it wouldn't know of.
+    async fn spawn(&mut self, start: &Start<'_>) -> Result<(), Trouble> {
+        if start.args.is_empty()
+            && let Some(socket) = daemon(&start.config.home).await
         {
             tracing::info!(socket = %socket.display(), "the user's daemon is taken as the engine");
             self.at.send_replace(Some(Listening {
@@ -184,21 +199,45 @@ impl Upstream {
             }));
             return Ok(());
         }
-        let serving = Serving::start(Serve {
-            launch,
-            args,
-            envs: vec![("CODEX_HOME".into(), config.home.clone().into())],
+        let serve = Serve {
+            launch: start.launch.clone(),
+            args: start.args.to_vec(),
+            envs: vec![("CODEX_HOME".into(), start.config.home.clone().into())],
             cwd: None,
-            socket,
+            socket: start.socket.clone(),
             timeout: LISTENING,
-        })
-        .await?;
+        };
+        self.coming = Some(tokio::spawn(Serving::start(serve)));
+        // It is on its way before anything else is done here.
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    /// Waits until it takes connections.
+    async fn listening(&mut self) -> Result<(), Trouble> {
+        let Some(coming) = &mut self.coming else {
+            return Ok(());
+        };
+        let came = coming.await;
+        self.coming = None;
+        let serving = came.map_err(|error| {
+            Trouble::new(
+                format!("Failed to start the engine: {error}"),
+                "try again; codex-orch engine status tells which engine is used",
+            )
+        })??;
         self.at.send_replace(Some(Listening {
             socket: serving.socket(),
             is_daemon: false,
         }));
         self.serving = Some(serving);
         Ok(())
+    }
+
+    /// It has died: nobody is to connect to it.
+    fn gone(&mut self) {
+        self.serving = None;
+        self.at.send_replace(None);
     }
 
     /// Waits until an engine of ours has ended by itself.
@@ -210,6 +249,10 @@ impl Upstream {
     }
 
     async fn stop(self, patience: Duration) {
+        if let Some(coming) = self.coming {
+            // Its process dies with the task that waits for it.
+            coming.abort();
+        }
         if let Some(serving) = self.serving
             && let Err(error) = serving.stop(patience).await
         {

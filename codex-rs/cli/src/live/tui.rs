@@ -1,9 +1,10 @@
 //! The stock TUI, interposed: `codex-orch`, `codex-orch resume|fork|agents`. The TUI is started with a private home whose
 //! control socket is ours, and with the arguments the user gave but for those that only the engine may see.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use orch_engine::check::check;
@@ -11,13 +12,18 @@ use orch_engine::exec::{ExecChild, ExecPlan, Stderr};
 use orch_engine::home::PrivateHome;
 use orch_engine::link::listen::Listener;
 
-use super::{Office, Upstream, take_clients};
+use tokio::sync::mpsc;
+
+use super::desk::News;
+use super::{Office, Start, Upstream, take_clients};
 use crate::args::{command_at, take_no_orch};
 use crate::config::Config;
 use crate::trouble::Trouble;
 use crate::tui_line::{Carried, Surface, TuiLine, surface};
 use crate::{out, pass};
 
+/// How often an engine is started in one session.
+const STARTS: usize = 4;
 /// How long a turn that still runs may go on when its TUI has ended: as with plain codex, not at all.
 const PATIENCE: Duration = Duration::ZERO;
 
@@ -45,8 +51,8 @@ fn divided(config: &Config, args: &[OsString]) -> Option<Carried> {
 enum Route {
     /// By its home: a local session with all that belongs to one.
     Home(PrivateHome),
-    /// By `--remote`, where no such home can be made.
-    Remote(tempfile::TempDir),
+    /// By `--remote`, where no such home can be made: where we listen then.
+    Remote(PathBuf),
 }
 
 pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Result<u8, Trouble> {
@@ -59,9 +65,21 @@ pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Re
     check(&found.program, &config.cache_dir()).await?;
     crate::logs::start(&config.home);
     let launch = config.leashed(found.program)?;
-    let route = Route::make(&config, &line)?;
-    let listener = Listener::bind(&route.listen_at())?;
+    let folder = socket_folder()?;
     let (mut upstream, engine_at) = Upstream::new();
+    let start = Start {
+        config: &config,
+        launch: &launch,
+        args: &line.engine,
+        socket: folder.path().join("e"),
+    };
+    // It takes longest to come up, so it goes first; what the user has set is judged before there is a screen.
+    upstream.spawn(&start).await?;
+    if !line.engine.is_empty() {
+        upstream.listening().await?;
+    }
+    let route = Route::make(&config, &line, folder.path())?;
+    let listener = Listener::bind(&route.listen_at())?;
     let mut office = Office::open(&config, engine_at.clone())?;
     let held = out::hold();
     let child = ExecChild::spawn(&ExecPlan {
@@ -70,31 +88,13 @@ pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Re
         envs: route.envs(),
         cwd: None,
         stderr: Stderr::Inherit,
+        is_bare: true,
     })?;
-    let socket = route.engine_socket();
-    let engine_args = line.engine.clone();
-    let mut death = None;
+    let news = office.news();
     let tui = async {
-        let mut child = std::pin::pin!(child.wait());
-        let start = upstream.start(&config, launch, engine_args, socket);
-        let started = tokio::select! {
-            ended = &mut child => return ended,
-            started = start => started,
-        };
-        match started {
-            Ok(()) => {}
-            Err(trouble) => {
-                death = Some(trouble);
-                // Without an engine the TUI can't be served: it finds nobody at the socket.
-                return child.await;
-            }
-        }
         tokio::select! {
-            ended = &mut child => ended,
-            died = upstream.died() => {
-                death = Some(Trouble::from(died));
-                child.await
-            }
+            ended = child.wait() => ended,
+            never = keep_up(&mut upstream, &start, news) => match never {},
         }
     };
     let welcome = || {
@@ -110,18 +110,53 @@ pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Re
     office.close().await;
     route.finish();
     drop(held);
-    if let Some(trouble) = death {
-        out::note(&format!(
-            "the engine ended while you worked ({}); what was done is kept: codex-orch resume --last goes on",
-            trouble.line()
-        ));
-    }
     let code = ended?.shell_code();
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
+/// Starts the engine again when it has died, a few times: the TUI connects anew by itself, and goes on.
+async fn keep_up(
+    upstream: &mut Upstream,
+    start: &Start<'_>,
+    news: mpsc::Sender<News>,
+) -> Infallible {
+    for _ in 0..STARTS {
+        let ended = match upstream.listening().await {
+            Ok(()) => Trouble::from(upstream.died().await),
+            Err(trouble) => trouble,
+        };
+        upstream.gone();
+        // What ran is recorded as interrupted before anything new begins.
+        let _ = news.send(News::EngineGone).await;
+        out::note(&format!(
+            "the engine ended ({}) and was started again",
+            ended.line()
+        ));
+        if let Err(trouble) = upstream.spawn(start).await {
+            out::note(&trouble.line());
+        }
+    }
+    out::note(
+        "the engine ended too often; what was done is kept: codex-orch resume --last goes on",
+    );
+    std::future::pending().await
+}
+
+/// A folder for sockets, ours alone, whose path is short enough.
+pub(super) fn socket_folder() -> Result<tempfile::TempDir, Trouble> {
+    tempfile::Builder::new()
+        .prefix("codex-orch-")
+        .tempdir()
+        .map_err(|error| {
+            Trouble::new(
+                format!("Failed to make a temporary folder: {error}"),
+                "free some space in the system's temporary folder",
+            )
+        })
+}
+
 impl Route {
-    fn make(config: &Config, line: &Carried) -> Result<Self, Trouble> {
+    fn make(config: &Config, line: &Carried, sockets: &Path) -> Result<Self, Trouble> {
         match PrivateHome::rescue(&config.home) {
             Ok(came) => tell_kept(&came),
             Err(error) => {
@@ -139,13 +174,7 @@ impl Route {
                 out::note(&format!(
                     "{error}: the TUI connects by --remote, which has no trust prompt and refuses --add-dir and --worktree"
                 ));
-                let folder = tempfile::Builder::new().prefix("codex-orch-").tempdir();
-                folder.map(Self::Remote).map_err(|error| {
-                    Trouble::new(
-                        format!("Failed to make a temporary folder: {error}"),
-                        "free some space in the system's temporary folder",
-                    )
-                })
+                Ok(Self::Remote(sockets.join("s")))
             }
         }
     }
@@ -153,14 +182,7 @@ impl Route {
     fn listen_at(&self) -> PathBuf {
         match self {
             Self::Home(home) => home.listen_at().to_owned(),
-            Self::Remote(folder) => folder.path().join("s"),
-        }
-    }
-
-    fn engine_socket(&self) -> PathBuf {
-        match self {
-            Self::Home(home) => home.engine_socket(),
-            Self::Remote(folder) => folder.path().join("e"),
+            Self::Remote(socket) => socket.clone(),
         }
     }
 
@@ -174,9 +196,9 @@ impl Route {
     fn tui_args(&self, line: &Carried) -> Vec<OsString> {
         match self {
             Self::Home(_) => line.tui.clone(),
-            Self::Remote(folder) => {
+            Self::Remote(socket) => {
                 let mut address = OsString::from("unix://");
-                address.push(folder.path().join("s"));
+                address.push(socket);
                 with_remote(&line.tui, address)
             }
         }

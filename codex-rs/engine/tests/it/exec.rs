@@ -32,6 +32,7 @@ async fn the_waiting_process() {
         envs: vec![("ADDED".into(), "yes".into())],
         cwd: Some("/".into()),
         stderr: Stderr::Tee,
+        is_bare: false,
     };
     let end = ExecChild::spawn(&plan).unwrap().wait().await.unwrap();
     let tail = String::from_utf8(end.stderr_tail.clone().unwrap_or_default()).unwrap();
