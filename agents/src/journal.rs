@@ -100,7 +100,10 @@ fn happened(session: &Session) -> String {
                 0 => String::new(),
                 _ => format!(" “{}”", plain(&request(&turn.record, 160), 200)),
             };
-            let outcome = ended(&turn.record);
+            let outcome = match turn.reverted {
+                true => "was taken back",
+                false => ended(&turn.record),
+            };
             format!("Turn {}{asked} {outcome}: {}", at + 1, done(&turn.record))
         })
         .collect();

@@ -175,7 +175,8 @@ impl<'a> Told<'a> {
     /// Test commands whose last run failed, with the number of its turn.
     pub(crate) fn failing_tests(&self) -> Vec<(usize, Test<'a>)> {
         let mut last: Vec<(usize, Test<'a>)> = Vec::new();
-        for (at, turn) in self.session.turns.iter().enumerate() {
+        let standing = self.session.turns.iter().enumerate();
+        for (at, turn) in standing.filter(|(_, turn)| !turn.reverted) {
             for test in tests(&turn.record) {
                 last.retain(|(_, known)| known.command != test.command);
                 last.push((at + 1, test));
@@ -189,6 +190,7 @@ impl<'a> Told<'a> {
     pub(crate) fn unfinished(&self) -> impl Iterator<Item = (usize, &'a TurnRecord)> {
         let turns = self.session.turns.iter().enumerate();
         turns
+            .filter(|(_, turn)| !turn.reverted)
             .map(|(at, turn)| (at + 1, &turn.record))
             .filter(|(_, record)| match record.status {
                 TurnStatus::Completed => false,

@@ -29,6 +29,9 @@ use crate::trouble::Trouble;
 /// What was recorded is folded, and the checkout refreshed, when nothing has happened for this long.
 const IDLE: Duration = Duration::from_millis(150);
 
+/// Threads that are remembered; beyond that, those that are not the user's conversations are forgotten.
+const MOST_THREADS: usize = 4_096;
+
 /// What reaches the desk.
 #[derive(Debug)]
 pub(crate) enum News {
@@ -116,7 +119,7 @@ impl Desk {
         }
         let left: Vec<ThreadId> = self.threads.keys().cloned().collect();
         for thread in left {
-            self.close_unbegun(&thread).await;
+            self.settle(&thread).await;
         }
         self.calls.forget();
     }
@@ -248,6 +251,9 @@ impl Desk {
         if method != "thread/started"
             && let Some(thread) = Params::read(params).and_then(|params| params.thread_id)
         {
+            if self.threads.len() >= MOST_THREADS {
+                self.threads.retain(|_, known| known.cwd.is_some());
+            }
             let known = self.threads.entry(ThreadId::new(thread)).or_default();
             if *known.source.get_or_insert(client) != client {
                 return;
@@ -280,7 +286,7 @@ impl Desk {
                 turns: Some(turns),
             } => self.reverted(thread, turns).await,
             Seen::ThreadClosed { thread } => {
-                self.close_unbegun(&thread).await;
+                self.settle(&thread).await;
                 self.threads.remove(&thread);
             }
             // Plans and commands are part of their turn's record.

@@ -24,7 +24,7 @@ impl Desk {
         thread: &ThreadId,
         cwd: Option<PathBuf>,
     ) -> Result<Begun, Trouble> {
-        self.close_unbegun(thread).await;
+        self.settle(thread).await;
         let known = self.threads.entry(thread.clone()).or_default();
         let Some(cwd) = cwd.or_else(|| known.cwd.clone()) else {
             return Ok(Begun::Going {
@@ -103,6 +103,7 @@ impl Desk {
             ..
         } = ended;
         let known = self.threads.entry(thread.clone()).or_default();
+        known.before = None;
         let has_gap = std::mem::take(&mut known.has_gap);
         let Some(open) = known.open.take_if(|open| open.turn.as_ref() == Some(&turn)) else {
             return;
@@ -182,8 +183,21 @@ impl Desk {
     /// What was let begin and never began: nothing is to be recorded of it.
     pub(super) async fn close_unbegun(&mut self, thread: &ThreadId) {
         let known = self.threads.get_mut(thread);
-        if let Some(open) = known.and_then(|known| known.open.take()) {
+        let unbegun = known.and_then(|known| known.open.take_if(|open| open.turn.is_none()));
+        if let Some(open) = unbegun {
             self.finish(thread, open, None).await;
+        }
+    }
+
+    /// Nothing more will be heard of what is open in a thread: what began is in its rollout.
+    pub(super) async fn settle(&mut self, thread: &ThreadId) {
+        let open = self
+            .threads
+            .get(thread)
+            .and_then(|known| known.open.as_ref());
+        match open.and_then(|open| open.turn.clone()) {
+            Some(turn) => self.missed(thread, &turn).await,
+            None => self.close_unbegun(thread).await,
         }
     }
 }
