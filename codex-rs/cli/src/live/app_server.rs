@@ -2,6 +2,8 @@
 //! isn't about the transport is the engine's.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -116,6 +118,7 @@ pub(crate) async fn run(
     let launch = config.leashed(found.program)?;
     let folder = tempfile::Builder::new()
         .prefix("codex-orch-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .map_err(|error| {
             Trouble::new(

@@ -2,7 +2,9 @@
 //! control socket is ours, and with the arguments the user gave but for those that only the engine may see.
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::io::IsTerminal as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -138,7 +140,10 @@ impl Route {
                 out::note(&format!(
                     "{error}: the TUI connects by --remote, which has no trust prompt and refuses --add-dir and --worktree"
                 ));
-                let folder = tempfile::Builder::new().prefix("codex-orch-").tempdir();
+                let folder = tempfile::Builder::new()
+                    .prefix("codex-orch-")
+                    .permissions(Permissions::from_mode(0o700))
+                    .tempdir();
                 folder.map(Self::Remote).map_err(|error| {
                     Trouble::new(
                         format!("Failed to make a temporary folder: {error}"),
