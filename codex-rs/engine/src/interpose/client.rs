@@ -60,6 +60,11 @@ impl ClientRules for ClientSide {
         match method {
             "thread/start" => self.thread(text, id, &request, true),
             "thread/resume" | "thread/fork" => self.thread(text, id, &request, false),
+            "thread/unsubscribe" => {
+                let thread = named(&request).thread_id;
+                self.pending.put(id, Asked::Leave, thread);
+                Verdict::Pass
+            }
             method => match Held::of(method) {
                 Some(held) => self.held(frame, text, id, &request, held).await,
                 None => Verdict::Pass,
