@@ -77,5 +77,8 @@ fn in_runtime<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Tr
                 "this is a fault of the system; try again",
             )
         })?;
-    runtime.block_on(work)
+    let done = runtime.block_on(work);
+    // A read of stdin can't be given up: who still waits for a client's next word would keep us from ending.
+    runtime.shutdown_background();
+    done
 }

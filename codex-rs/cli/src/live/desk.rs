@@ -69,6 +69,14 @@ pub(super) struct Known {
     pub(super) before: Option<(PathBuf, GitSnapshot)>,
 }
 
+impl Known {
+    /// Who told of it tells no more. The next who does may have told some of it already, unheard.
+    fn source_left(&mut self) {
+        self.source = None;
+        self.has_gap = true;
+    }
+}
+
 pub(crate) struct Desk {
     pub(super) live: LiveThreads,
     pub(super) threads: HashMap<ThreadId, Known>,
@@ -160,8 +168,7 @@ impl Desk {
                 self.clients.gone(client);
                 for known in self.threads.values_mut() {
                     if known.source == Some(client) {
-                        known.source = None;
-                        known.has_gap = true;
+                        known.source_left();
                     }
                 }
             }
@@ -240,7 +247,13 @@ impl Desk {
                     self.close_unbegun(&thread).await;
                 }
             }
-            (Asked::Thread, None) | (Asked::Held(_), Some(_)) => {}
+            (Asked::Leave, Some(_)) => {
+                let known = thread.and_then(|thread| self.threads.get_mut(&ThreadId::new(thread)));
+                if let Some(known) = known.filter(|known| known.source == Some(client)) {
+                    known.source_left();
+                }
+            }
+            (Asked::Thread | Asked::Leave, None) | (Asked::Held(_), Some(_)) => {}
         }
     }
 

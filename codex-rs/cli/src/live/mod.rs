@@ -24,6 +24,7 @@ use orch_engine::link::listen::{Listener, dial};
 use orch_engine::link::{Link, ws};
 use orch_engine::relay::{Injected, RelayEnd, relay};
 use orch_engine::serve::{Serve, Serving, daemon};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -301,40 +302,32 @@ async fn take_clients<T>(
     end: impl Future<Output = T>,
 ) -> T {
     let mut relays = JoinSet::new();
+    // Each shakes hands in its own time: one that says nothing keeps nobody waiting.
+    let mut shaking = JoinSet::new();
     let mut end = std::pin::pin!(end);
     let ended = loop {
-        let stream = tokio::select! {
+        tokio::select! {
             ended = &mut end => break ended,
             accepted = listener.accept() => match accepted {
-                Ok(stream) => stream,
+                Ok(stream) => {
+                    welcome();
+                    shaking.spawn(shake(stream, engine.clone()));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a client could not connect");
                     tokio::task::yield_now().await;
-                    continue;
                 }
             },
-        };
-        welcome();
-        let shake = async {
-            let client = ws::accept(stream)
-                .await
-                .map_err(|error| error.to_string())?;
-            let engine = to_engine(engine.clone())
-                .await
-                .map_err(|error| error.to_string())?;
-            Ok::<_, String>((client, engine))
-        };
-        let shaken = tokio::select! {
-            ended = &mut end => break ended,
-            shaken = shake => shaken,
-        };
-        match shaken {
-            Ok((client, engine)) => {
-                let serving = office.serve(client, engine).await;
-                relays.spawn(serving);
-            }
-            // The TUI knocks to see whether anybody listens.
-            Err(error) => tracing::debug!(error, "a client could not be served"),
+            Some(shaken) = shaking.join_next() => match shaken {
+                Ok(Ok((client, engine))) => {
+                    let serving = office.serve(client, engine).await;
+                    relays.spawn(serving);
+                }
+                // The TUI knocks to see whether anybody listens.
+                Ok(Err(error)) => tracing::debug!(error, "a client could not be served"),
+                Err(error) => tracing::error!(%error, "a client could not be served"),
+            },
+            Some(_) = relays.join_next() => {}
         }
     };
     let rest = async { while relays.join_next().await.is_some() {} };
@@ -345,4 +338,13 @@ async fn take_clients<T>(
         relays.shutdown().await;
     }
     ended
+}
+
+/// Both ends of a relay, as soon as client and engine are there.
+async fn shake(stream: UnixStream, engine: Engine) -> Result<(Link, Link), String> {
+    let client = ws::accept(stream)
+        .await
+        .map_err(|error| error.to_string())?;
+    let engine = to_engine(engine).await.map_err(|error| error.to_string())?;
+    Ok((client, engine))
 }

@@ -3,7 +3,9 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::io::IsTerminal as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -146,6 +148,7 @@ async fn keep_up(
 pub(super) fn socket_folder() -> Result<tempfile::TempDir, Trouble> {
     tempfile::Builder::new()
         .prefix("codex-orch-")
+        .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .map_err(|error| {
             Trouble::new(

@@ -4,9 +4,11 @@
 
 mod backlog;
 mod brief;
+mod client;
 mod demo;
 mod engine;
 mod failures;
+mod interposer;
 mod kill;
 mod mcp;
 mod observers;

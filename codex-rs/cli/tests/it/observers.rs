@@ -1,8 +1,8 @@
 //! The two observers see the same: what the live wire tells of a turn, and what the rollout tells of it afterwards. Run on
 //! the real engine. Where they may differ is said in `docs/observation.md`, and nowhere but there.
 
-mod client;
-mod scenarios;
+pub(crate) mod client;
+pub(crate) mod scenarios;
 
 use std::collections::BTreeMap;
 
@@ -111,7 +111,7 @@ fn differences(scenario: &Scenario) -> Vec<String> {
 }
 
 /// A record without what the two may differ in.
-fn comparable(record: &TurnRecord) -> Value {
+pub(crate) fn comparable(record: &TurnRecord) -> Value {
     let mut record = record.clone();
     record
         .events

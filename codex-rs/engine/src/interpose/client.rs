@@ -71,6 +71,11 @@ impl ClientRules for ClientSide {
                     }
                 }
             }
+            "thread/unsubscribe" => {
+                let thread = named(&request).thread_id;
+                self.pending.put(id, Asked::Leave, thread);
+                Verdict::Pass
+            }
             method => match Held::of(method) {
                 Some(held) => self.held(frame, text, id, &request, held).await,
                 None => Verdict::Pass,

@@ -89,6 +89,8 @@ impl Ruling {
 pub enum Asked {
     /// `thread/start`, `thread/resume` or `thread/fork`: the answer describes a thread the client now hears of.
     Thread,
+    /// `thread/unsubscribe`: the client hears no more of a thread.
+    Leave,
     /// A held one.
     Held(Held),
 }

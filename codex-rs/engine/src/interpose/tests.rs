@@ -250,6 +250,9 @@ async fn observers_hear_what_they_need_and_no_deltas() {
     let mut stand = stand();
     let resume = r#"{"id":"r","method":"thread/resume","params":{"threadId":"t"}}"#;
     let _ = stand.client(resume, Ruling::AS_IT_IS).await;
+    let leave = r#"{"id":"l","method":"thread/unsubscribe","params":{"threadId":"t"}}"#;
+    let (verdict, _) = stand.client(leave, Ruling::AS_IT_IS).await;
+    assert_eq!(verdict, Verdict::Pass);
     for said in [
         r#"{"method":"turn/started","params":{"threadId":"t"}}"#,
         r#"{"method":"item/agentMessage/delta","params":{"threadId":"t"}}"#,
@@ -257,6 +260,7 @@ async fn observers_hear_what_they_need_and_no_deltas() {
         r#"{"id":"r","result":{"thread":{}}}"#,
         r#"{"id":"r","result":{"thread":{}}}"#,
         r#"{"method":"turn/completed","params":{"threadId":"t"}}"#,
+        r#"{"id":"l","result":{}}"#,
     ] {
         assert_eq!(stand.engine(said), Verdict::Pass);
     }
@@ -265,7 +269,8 @@ async fn observers_hear_what_they_need_and_no_deltas() {
         [
             "told turn/started",
             "answered Thread Some(\"t\")",
-            "told turn/completed"
+            "told turn/completed",
+            "answered Leave Some(\"t\")"
         ]
     );
 }

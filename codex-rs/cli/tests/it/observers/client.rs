@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use orch_protocol::Timestamp;
@@ -30,7 +30,11 @@ pub(crate) struct Client<'a> {
 
 impl<'a> Client<'a> {
     pub(crate) fn new(world: &'a World) -> Self {
-        let mut command = world.program(engine(), &["app-server"]);
+        Self::of(world, world.program(engine(), &["app-server"]))
+    }
+
+    /// A client of what `command` starts.
+    pub(crate) fn of(world: &'a World, mut command: Command) -> Self {
         command.stdin(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let (line, lines) = channel();
