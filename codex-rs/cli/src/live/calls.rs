@@ -88,10 +88,13 @@ pub(super) fn no_project() -> Answer {
     )
 }
 
-/// A line for the user in the client's own screen.
-pub(super) fn warning(thread: &ThreadId, message: &str) -> Frame {
-    let params = json!({"threadId": thread, "message": format!("codex-orch: {message}")});
-    Frame::from(json!({"method": "warning", "params": params}).to_string())
+/// A line for the user in the client's own screen. Of what a server may say the stock TUI shows an error where the user
+/// looks; a warning it only counts.
+pub(super) fn notice(thread: &ThreadId, message: &str) -> Frame {
+    let error = json!({"message": format!("codex-orch: {message}")});
+    // It belongs to no turn: none has begun, or it is being ended.
+    let params = json!({"threadId": thread, "turnId": "", "willRetry": false, "error": error});
+    Frame::from(json!({"method": "error", "params": params}).to_string())
 }
 
 /// Our own connection, opened when it is first needed.

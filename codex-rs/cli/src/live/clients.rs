@@ -8,7 +8,7 @@ use orch_engine::link::frame::Frame;
 use orch_protocol::ids::ThreadId;
 use tokio::sync::mpsc;
 
-use super::calls::{ToolCall, tool_answer, warning};
+use super::calls::{ToolCall, notice, tool_answer};
 use crate::mcp::Answer;
 
 /// Calls that are remembered as taken up.
@@ -61,9 +61,9 @@ impl Clients {
     }
 
     /// A line of ours on a client's screen, if it takes one now.
-    pub(super) fn warn(&self, client: ClientId, thread: &ThreadId, message: &str) {
+    pub(super) fn tell(&self, client: ClientId, thread: &ThreadId, message: &str) {
         if let Some(outlets) = self.outlets.get(&client) {
-            let _ = outlets.client.try_send(warning(thread, message));
+            let _ = outlets.client.try_send(notice(thread, message));
         }
     }
 }

@@ -141,7 +141,7 @@ impl Desk {
                 ruling,
             } => {
                 let began = std::time::Instant::now();
-                let answer = self.rule(held, &frame).await;
+                let answer = self.rule(client, held, &frame).await;
                 tracing::debug!(?client, ?held, took = ?began.elapsed(), ?answer, "ruled");
                 // A client that has gone needs no ruling.
                 let _ = ruling.send(answer);
@@ -175,7 +175,7 @@ impl Desk {
         }
     }
 
-    async fn rule(&mut self, held: Held, frame: &Frame) -> Ruling {
+    async fn rule(&mut self, client: ClientId, held: Held, frame: &Frame) -> Ruling {
         let Some(params) = Params::of(frame) else {
             return Ruling::AS_IT_IS;
         };
@@ -207,7 +207,12 @@ impl Desk {
                 let cwd = params.cwd.map(PathBuf::from);
                 match self.begin(&thread, cwd).await {
                     Ok(Begun::Going { brief }) => Ruling::Go(brief.fragments()),
-                    Ok(Begun::Stopped { what, hint }) => Ruling::Refuse(format!("{what}. {hint}")),
+                    Ok(Begun::Stopped { what, hint }) => {
+                        let why = format!("{what}. {hint}");
+                        // The TUI says that the message was refused, and doesn't say why.
+                        self.clients.tell(client, &thread, &why);
+                        Ruling::Refuse(why)
+                    }
                     Err(trouble) => {
                         self.unrecorded(&trouble);
                         Ruling::AS_IT_IS

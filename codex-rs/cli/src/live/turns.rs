@@ -88,7 +88,7 @@ impl Desk {
                 self.calls.halt(&thread, &turn).await;
                 if let Some(client) = client {
                     self.clients
-                        .warn(client, &thread, &format!("{what}. {hint}"));
+                        .tell(client, &thread, &format!("{what}. {hint}"));
                 }
             }
             Err(trouble) => self.unrecorded(&trouble),
