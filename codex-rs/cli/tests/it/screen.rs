@@ -5,7 +5,7 @@ use std::io::{Read as _, Write};
 use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alacritty_terminal::event::{Event, EventListener, WindowSize};
 use alacritty_terminal::grid::Dimensions;
@@ -23,6 +23,7 @@ const LINES: u16 = 40;
 
 /// A key as a terminal with the kitty protocol's first level sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "the keys of a keyboard, pressed by a test or not")]
 pub(crate) enum Key {
     Enter,
     Esc,
@@ -37,6 +38,7 @@ pub(crate) enum Key {
     CtrlC,
     CtrlD,
     CtrlJ,
+    F2,
     Char(char),
 }
 
@@ -55,6 +57,7 @@ impl Key {
             Self::ShiftLeft => b"\x1b[1;2D",
             Self::CtrlC => b"\x1b[99;5u",
             Self::CtrlD => b"\x1b[100;5u",
+            Self::F2 => b"\x1bOQ",
             Self::CtrlJ => b"\x1b[106;5u",
             Self::Char(char) => return char.to_string().into_bytes(),
         };
@@ -185,16 +188,25 @@ impl Screen {
     /// Waits until `text` stands on the screen.
     #[track_caller]
     pub(crate) fn until(&self, text: &str) -> &Self {
-        self.wait(&format!("{text:?}"), |shown| {
-            rows(&shown.term).join("\n").contains(text)
-        })
+        self.wait(&format!("{text:?}"), |shown| contains(shown, text))
     }
 
     /// Waits until `text` stands nowhere on the screen.
     #[track_caller]
     pub(crate) fn until_gone(&self, text: &str) -> &Self {
-        self.wait(&format!("no {text:?}"), |shown| {
-            !rows(&shown.term).join("\n").contains(text)
+        self.wait(&format!("no {text:?}"), |shown| !contains(shown, text))
+    }
+
+    /// How often `text` stands on the screen.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.text().matches(text).count()
+    }
+
+    /// Waits until `text` stands on the screen more than `n` times.
+    #[track_caller]
+    pub(crate) fn until_more(&self, text: &str, n: usize) -> &Self {
+        self.wait(&format!("{text:?} more than {n} times"), |shown| {
+            rows(&shown.term).join("\n").matches(text).count() > n
         })
     }
 
@@ -209,6 +221,28 @@ impl Screen {
     pub(crate) fn key(&self, key: Key) -> &Self {
         self.shared.write(&key.bytes());
         self
+    }
+
+    /// Presses a key until `text` is gone: a question that has just come up takes no key for a moment, so that nobody answers
+    /// it by accident.
+    #[track_caller]
+    pub(crate) fn answer(&self, key: Key, text: &str) -> &Self {
+        let until = Instant::now() + PATIENCE;
+        let is_there = |shown: &mut Shown| contains(shown, text) && shown.exit.is_none();
+        while Instant::now() < until {
+            self.key(key);
+            let shown = self.shared.shown.lock().unwrap();
+            let (shown, waited) = self
+                .shared
+                .changed
+                .wait_timeout_while(shown, AGAIN, is_there)
+                .unwrap();
+            drop(shown);
+            if !waited.timed_out() {
+                return self;
+            }
+        }
+        panic!("{key:?} does nothing; the screen:\n{}", self.text());
     }
 
     /// Types like a person: each character when the one before it is there. (Faster ones are taken for a paste, and an Enter
@@ -345,6 +379,8 @@ impl Shared {
     }
 }
 
+/// When a key that did nothing is pressed again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// What stands before the cursor in an empty composer.
 const PROMPT: &str = "›";
 /// OSC 11's index among the emulator's colours.
@@ -375,6 +411,10 @@ fn rows(term: &Term<Listener>) -> Vec<String> {
                 .to_owned()
         })
         .collect()
+}
+
+fn contains(shown: &Shown, text: &str) -> bool {
+    rows(&shown.term).join("\n").contains(text)
 }
 
 fn before_cursor(term: &Term<Listener>) -> Option<String> {
