@@ -401,7 +401,8 @@ fn apply(home: &PrivateHome, op: &Op, text: &str) {
     match op.how {
         How::Write => drop(fs::write(&path, text)),
         How::Replace if !path.is_dir() => replace(&path, text),
-        How::Link => drop(symlink("/nowhere", &path)),
+        // Into a folder that isn't there, so that nothing is ever written through it.
+        How::Link => drop(symlink("/nowhere/at/all", &path)),
         How::Remove => drop(fs::remove_file(&path)),
         How::Replace => {}
         How::Refresh => home.refresh().unwrap(),

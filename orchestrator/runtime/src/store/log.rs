@@ -45,19 +45,32 @@ impl Log {
     /// Creates the log of `id` in `dir` and locks it. The folder's entry is durable when this returns.
     pub fn create(dir: &Path, id: &LogId) -> Result<Self, LogError> {
         let (path, unlocked) = (dir.join(format!("{id}.log")), dir.join(format!("{id}.new")));
+        loop {
+            let file = Self::locked(&unlocked)?;
+            // It takes its name once it is locked: under that name an unlocked log is a dead one, and may be removed.
+            match std::fs::rename(&unlocked, &path) {
+                Ok(()) => {
+                    File::open(dir)
+                        .and_then(|dir| dir.sync_all())
+                        .map_err(failed("sync", dir))?;
+                    return Ok(Self { file, path, len: 0 });
+                }
+                // Taken for one that was given up, before it was locked: it is made anew.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && dir.is_dir() => {}
+                Err(error) => return Err(failed("create", &path)(error)),
+            }
+        }
+    }
+
+    fn locked(unlocked: &Path) -> Result<File, LogError> {
         let file = OpenOptions::new()
             .create_new(true)
             .append(true)
             .mode(0o600)
-            .open(&unlocked);
-        let file = file.map_err(failed("create", &unlocked))?;
-        file.lock().map_err(failed("lock", &unlocked))?;
-        // It takes its name once it is locked: under that name an unlocked log is a dead one, and may be removed.
-        std::fs::rename(&unlocked, &path).map_err(failed("create", &path))?;
-        File::open(dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(failed("sync", dir))?;
-        Ok(Self { file, path, len: 0 })
+            .open(unlocked);
+        let file = file.map_err(failed("create", unlocked))?;
+        file.lock().map_err(failed("lock", unlocked))?;
+        Ok(file)
     }
 
     /// Appends facts and returns once they are on the disk. After a failure the log stands as it was before.
@@ -186,8 +199,10 @@ pub fn any_dead(dir: &Path) -> bool {
     };
     entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|name| name.strip_suffix(".log").map(LogId::new))
-        .any(|id| is_dead(dir, &id))
+        .any(|name| match name.strip_suffix(".log") {
+            Some(id) => is_dead(dir, &LogId::new(id)),
+            None => name.ends_with(".new"),
+        })
 }
 
 /// Removes a log whose writer is dead, if nothing was added to it since it was read; a damaged one is renamed instead.
@@ -217,6 +232,20 @@ pub fn remove_if_dead(dir: &Path, log: &Read) -> Result<(), LogError> {
         }
     })
     .map_err(failed("remove", &path))
+}
+
+/// Removes what was to become a log when its process was killed: it holds nothing.
+pub fn remove_unborn(dir: &Path) {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "new")
+            && let Ok(file) = File::open(&path)
+            && file.try_lock().is_ok()
+        {
+            // Another process may have been quicker.
+            let _ = std::fs::remove_file(&path);
+        }
+    }
 }
 
 /// A name for this process's log: time first, so that logs sort by age; then what no other process has.

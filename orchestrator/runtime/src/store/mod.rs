@@ -330,6 +330,7 @@ impl BareStore {
 
     /// Removes logs of dead processes once every fact of theirs is in a state commit; a damaged one is kept aside.
     fn clean_up(&self, logs: &[log::Read]) -> Result<(), StoreError> {
+        log::remove_unborn(&self.logs_dir());
         for log in logs.iter().filter(|log| log.id != self.id) {
             log::remove_if_dead(&self.logs_dir(), log).map_err(|error| self.log_error(error))?;
         }

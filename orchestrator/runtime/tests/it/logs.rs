@@ -4,7 +4,7 @@ use orch_protocol::fact::Fact;
 use orch_protocol::ids::LogId;
 use orch_runtime::ports::StateStore;
 use orch_runtime::store::BareStore;
-use orch_runtime::store::log::{Log, parse};
+use orch_runtime::store::log::{Log, parse, remove_unborn};
 use proptest::prelude::*;
 
 use crate::make::{added, folder};
@@ -90,4 +90,36 @@ proptest! {
     fn arbitrary_bytes_are_read_without_a_fact_made_up(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         prop_assert!(parse(LogId::new("a"), &bytes).facts.is_empty());
     }
+}
+
+#[test]
+fn what_a_killed_process_left_before_its_log_had_a_name_is_cleared_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("dead.new"), "").unwrap();
+    std::thread::scope(|scope| {
+        let making: Vec<_> = (0..4)
+            .map(|thread| {
+                let dir = dir.path();
+                scope.spawn(move || {
+                    let make = |n| Log::create(dir, &LogId::new(format!("{thread}-{n}"))).unwrap();
+                    (0..100).map(make).collect::<Vec<Log>>()
+                })
+            })
+            .collect();
+        while making.iter().any(|thread| !thread.is_finished()) {
+            remove_unborn(dir.path());
+        }
+        let logs: Vec<Log> = making
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect();
+        remove_unborn(dir.path());
+        let names = std::fs::read_dir(dir.path()).unwrap().flatten();
+        let names: Vec<String> = names
+            .map(|entry| entry.file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(names.len(), 400);
+        assert!(names.iter().all(|name| name.ends_with(".log")));
+        drop(logs);
+    });
 }
