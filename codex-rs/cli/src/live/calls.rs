@@ -14,6 +14,7 @@ use orch_runtime::ports::{Engine, EngineTrouble, Launch, Ran};
 use orch_runtime::upstream::RolloutsOnly;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::mcp::Answer;
 
@@ -62,6 +63,8 @@ pub(super) struct ToolCall {
     pub(super) call_id: String,
     pub(super) tool: String,
     #[serde(default)]
+    pub(super) namespace: Option<String>,
+    #[serde(default)]
     pub(super) arguments: Value,
 }
 
@@ -76,9 +79,13 @@ pub(super) fn tool_call(frame: &Frame) -> Option<ToolCall> {
 
 /// The answer to a call, as a frame.
 pub(super) fn tool_answer(call: &ToolCall, answer: &Answer) -> Frame {
-    let items = [json!({"type": "inputText", "text": answer.for_model()})];
-    let result = json!({"contentItems": items, "success": !answer.is_error});
+    let result = tool_result(answer);
     Frame::from(format!(r#"{{"id":{},"result":{result}}}"#, call.id))
+}
+
+fn tool_result(answer: &Answer) -> Value {
+    let items = [json!({"type": "inputText", "text": answer.for_model()})];
+    json!({"contentItems": items, "success": !answer.is_error})
 }
 
 pub(super) fn no_project() -> Answer {
@@ -102,6 +109,7 @@ pub(crate) struct Calls {
     /// Where the engine listens, once it does.
     engine: super::Engine,
     server: Option<AppServer>,
+    heard: Option<mpsc::Receiver<Frame>>,
 }
 
 impl Calls {
@@ -109,6 +117,7 @@ impl Calls {
         Self {
             engine,
             server: None,
+            heard: None,
         }
     }
 
@@ -123,6 +132,45 @@ impl Calls {
     /// The engine that was connected to is gone.
     pub(super) fn forget(&mut self) {
         self.server = None;
+        self.heard = None;
+    }
+
+    /// What the engine says on this connection. A call that is given up loses nothing.
+    pub(super) async fn heard(&mut self) -> Frame {
+        if let Some(heard) = &mut self.heard {
+            if let Some(frame) = heard.recv().await {
+                return frame;
+            }
+            self.heard = None;
+        }
+        std::future::pending().await
+    }
+
+    /// Hears of a thread from here on: nobody else does.
+    pub(super) async fn watch(&mut self, thread: &ThreadId) -> bool {
+        let params = json!({"threadId": thread, "excludeTurns": true});
+        let watched = self.call("thread/resume", params).await;
+        if let Err(error) = &watched {
+            tracing::debug!(%error, "a thread without a client can't be watched");
+        }
+        watched.is_ok()
+    }
+
+    /// Hears no more of it.
+    pub(super) async fn leave(&mut self, thread: &ThreadId) {
+        let params = json!({"threadId": thread});
+        if let Err(error) = self.call("thread/unsubscribe", params).await {
+            tracing::debug!(%error, "a thread stays watched");
+        }
+    }
+
+    /// Answers a call of a tool that came here.
+    pub(super) async fn answer(&self, call: &ToolCall, answer: &Answer) {
+        if let Some(server) = &self.server
+            && let Err(error) = server.answer(&call.id, &tool_result(answer)).await
+        {
+            tracing::debug!(%error, "a tool's answer was not taken");
+        }
     }
 
     async fn server(&mut self) -> Result<&AppServer, EngineError> {
@@ -134,7 +182,9 @@ impl Calls {
                     .borrow()
                     .as_ref()
                     .map(|engine| engine.socket.clone());
-                super::connect_own(socket, PATIENCE).await?
+                let (server, heard) = super::connect_own(socket, PATIENCE).await?;
+                self.heard = Some(heard);
+                server
             }
         };
         Ok(self.server.insert(server))

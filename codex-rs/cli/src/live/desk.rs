@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use orch_core::supervisor::Input;
 use orch_engine::frame::peek;
-use orch_engine::interpose::{Asked, ClientId, Event, Held, Ruling};
+use orch_engine::interpose::{Asked, ClientId, Event, Held, NAMESPACE, Ruling};
 use orch_engine::link::frame::Frame;
 use orch_protocol::git::GitSnapshot;
 use orch_protocol::ids::{RunId, ThreadId, TurnId};
@@ -69,13 +69,8 @@ pub(super) struct Known {
     pub(super) before: Option<(PathBuf, GitSnapshot)>,
 }
 
-impl Known {
-    /// Who told of it tells no more. The next who does may have told some of it already, unheard.
-    fn source_left(&mut self) {
-        self.source = None;
-        self.has_gap = true;
-    }
-}
+/// Our own connection, which hears of threads whose client has left in mid-turn.
+pub(super) const OWN: ClientId = ClientId(0);
 
 pub(crate) struct Desk {
     pub(super) live: LiveThreads,
@@ -106,9 +101,10 @@ impl Desk {
                 next = news.recv() => match next {
                     Some(News::Connected(client, outlets)) => self.clients.connected(client, outlets),
                     Some(News::Event(event)) => self.take(event).await,
-                    Some(News::EngineGone) => self.engine_gone().await,
+                    Some(News::EngineGone) => drop(self.engine_gone().await),
                     None => break,
                 },
+                frame = self.calls.heard() => self.overheard(frame).await,
                 () = tokio::time::sleep(IDLE), if self.projects.is_untidy() => self.projects.tidy().await,
             }
         }
@@ -116,13 +112,29 @@ impl Desk {
             // What runs there goes on: a later start reads what became of it.
             return self.projects.close().await;
         }
-        self.engine_gone().await;
+        if self.engine_gone().await > 0 {
+            // Upstream's own last words are those of a server that goes on.
+            crate::out::note(
+                "a turn was still running: it ended with you, and is recorded as interrupted",
+            );
+        }
         self.projects.close().await;
     }
 
-    /// What ran is recorded as interrupted; what was let begin and never began is closed.
-    async fn engine_gone(&mut self) {
-        for seen in self.live.engine_gone() {
+    /// What ran is recorded as interrupted; what was let begin and never began is closed. How many turns ran.
+    async fn engine_gone(&mut self) -> usize {
+        let left = self.live.engine_gone();
+        let ran = |seen: &&Seen| {
+            matches!(
+                seen,
+                Seen::TurnEnded(Ended {
+                    role: Role::Root,
+                    ..
+                })
+            )
+        };
+        let running = left.iter().filter(ran).count();
+        for seen in left {
             self.seen(None, seen).await;
         }
         let left: Vec<ThreadId> = self.threads.keys().cloned().collect();
@@ -130,6 +142,7 @@ impl Desk {
             self.settle(&thread).await;
         }
         self.calls.forget();
+        running
     }
 
     async fn take(&mut self, event: Event) {
@@ -166,10 +179,12 @@ impl Desk {
             }
             Event::Gone { client } => {
                 self.clients.gone(client);
-                for known in self.threads.values_mut() {
-                    if known.source == Some(client) {
-                        known.source_left();
-                    }
+                let of_client = |(thread, known): (&ThreadId, &Known)| {
+                    (known.source == Some(client)).then(|| thread.clone())
+                };
+                let left: Vec<ThreadId> = self.threads.iter().filter_map(of_client).collect();
+                for thread in left {
+                    self.source_left(&thread).await;
                 }
             }
         }
@@ -253,9 +268,12 @@ impl Desk {
                 }
             }
             (Asked::Leave, Some(_)) => {
-                let known = thread.and_then(|thread| self.threads.get_mut(&ThreadId::new(thread)));
-                if let Some(known) = known.filter(|known| known.source == Some(client)) {
-                    known.source_left();
+                let thread = thread.map(ThreadId::new).filter(|thread| {
+                    let known = self.threads.get(thread);
+                    known.is_some_and(|known| known.source == Some(client))
+                });
+                if let Some(thread) = thread {
+                    self.source_left(&thread).await;
                 }
             }
             (Asked::Thread | Asked::Leave, None) | (Asked::Held(_), Some(_)) => {}
@@ -273,7 +291,12 @@ impl Desk {
                 self.threads.retain(|_, known| known.cwd.is_some());
             }
             let known = self.threads.entry(ThreadId::new(thread)).or_default();
-            if *known.source.get_or_insert(client) != client {
+            // What our own connection hears of threads it doesn't watch was said to everybody.
+            let is_source = match client == OWN {
+                true => known.source == Some(OWN),
+                false => *known.source.get_or_insert(client) == client,
+            };
+            if !is_source {
                 return;
             }
         }
@@ -381,6 +404,42 @@ impl Desk {
         }
     }
 
+    /// Who told of a thread tells no more. The next who does may have told some of it already, unheard; while a turn runs we
+    /// listen ourselves.
+    async fn source_left(&mut self, thread: &ThreadId) {
+        let Some(known) = self.threads.get_mut(thread) else {
+            return;
+        };
+        known.source = None;
+        known.has_gap = true;
+        if known.open.is_some() && self.calls.watch(thread).await {
+            let known = self.threads.entry(thread.clone()).or_default();
+            known.source = Some(OWN);
+        }
+    }
+
+    async fn overheard(&mut self, frame: Frame) {
+        let Some(said) = frame.text().and_then(peek) else {
+            return;
+        };
+        match (said.method.as_deref(), said.id) {
+            (Some("item/tool/call"), Some(_)) => {
+                let call = super::calls::tool_call(&frame);
+                let is_ours =
+                    |call: &super::calls::ToolCall| call.namespace.as_deref() == Some(NAMESPACE);
+                if call.as_ref().is_some_and(is_ours) {
+                    self.tool(OWN, &frame).await;
+                }
+            }
+            (Some(method), None) => {
+                let method = method.to_owned();
+                self.told(OWN, &method, &frame).await;
+            }
+            // Approvals are nobody's to give while nobody is there.
+            (Some(_), Some(_)) | (None, _) => {}
+        }
+    }
+
     async fn tool(&mut self, client: ClientId, frame: &Frame) {
         let Some(call) = super::calls::tool_call(frame) else {
             return;
@@ -397,7 +456,10 @@ impl Desk {
             Some(cwd) => self.projects.tool(&cwd, &call).await,
             None => super::calls::no_project(),
         };
-        self.clients.answer(client, &call, &answer).await;
+        match client == OWN {
+            true => self.calls.answer(&call, &answer).await,
+            false => self.clients.answer(client, &call, &answer).await,
+        }
     }
 
     pub(super) fn unrecorded(&mut self, trouble: &Trouble) {

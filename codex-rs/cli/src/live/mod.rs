@@ -20,6 +20,7 @@ use orch_engine::app_server::{AppServer, Connect};
 use orch_engine::error::EngineError;
 use orch_engine::interpose::{ClientId, EVENTS, Event, Interposer};
 use orch_engine::leash::Launch;
+use orch_engine::link::frame::Frame;
 use orch_engine::link::listen::{Listener, dial};
 use orch_engine::link::{Link, ws};
 use orch_engine::relay::{Injected, RelayEnd, relay};
@@ -40,6 +41,18 @@ use crate::trouble::Trouble;
 const OUTLET: usize = 16;
 /// How long an engine may take until it listens. A cold 300 MB file on a slow disk takes seconds.
 const LISTENING: Duration = Duration::from_secs(30);
+
+/// What comes in pieces comes whole in the end: our own connection doesn't want the pieces.
+const DELTAS: [&str; 8] = [
+    "item/agentMessage/delta",
+    "item/plan/delta",
+    "item/reasoning/summaryPartAdded",
+    "item/reasoning/summaryTextDelta",
+    "item/reasoning/textDelta",
+    "item/commandExecution/outputDelta",
+    "item/fileChange/outputDelta",
+    "turn/diff/updated",
+];
 
 /// An engine that takes connections.
 #[derive(Debug, Clone)]
@@ -281,16 +294,20 @@ async fn link_to(socket: &Path) -> Result<Link, EngineError> {
         .map_err(|error| io(std::io::Error::other(error)))
 }
 
-/// The desk's own connection: it hears no notification and answers no request.
-async fn connect_own(socket: Option<PathBuf>, timeout: Duration) -> Result<AppServer, EngineError> {
+/// The desk's own connection, and what the engine says on it.
+async fn connect_own(
+    socket: Option<PathBuf>,
+    timeout: Duration,
+) -> Result<(AppServer, mpsc::Receiver<Frame>), EngineError> {
     let link = link_to(&socket.unwrap_or_default()).await?;
+    let (incoming, heard) = mpsc::channel(EVENTS);
     let connect = Connect {
         client_version: env!("CARGO_PKG_VERSION").to_owned(),
         timeout,
-        opt_out: Vec::new(),
-        incoming: None,
+        opt_out: DELTAS.map(str::to_owned).to_vec(),
+        incoming: Some(incoming),
     };
-    AppServer::connect(link, connect).await
+    Ok((AppServer::connect(link, connect).await?, heard))
 }
 
 /// Takes clients of `listener` until `end` is done; then those that are there have a moment to end.

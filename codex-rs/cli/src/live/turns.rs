@@ -14,7 +14,7 @@ use orch_rollout::live::seen::{Above, Ended};
 use orch_runtime::driver::{Begun, Request};
 use orch_runtime::ports::{Clock as _, Ran, SystemClock};
 
-use super::desk::{Desk, Open};
+use super::desk::{Desk, OWN, Open};
 use crate::trouble::Trouble;
 
 impl Desk {
@@ -26,7 +26,9 @@ impl Desk {
     ) -> Result<Begun, Trouble> {
         self.settle(thread).await;
         let known = self.threads.entry(thread.clone()).or_default();
-        let Some(cwd) = cwd.or_else(|| known.cwd.clone()) else {
+        let own = known.cwd.clone();
+        // A relative one is the engine's to understand: the thread's is as near as we can say.
+        let Some(cwd) = cwd.filter(|cwd| cwd.is_absolute()).or(own) else {
             return Ok(Begun::Going {
                 brief: Default::default(),
             });
@@ -110,13 +112,20 @@ impl Desk {
         };
         let below = std::mem::take(&mut known.below);
         let whole = has_gap.then(|| self.projects.recorded(&thread, &turn));
-        let record = whole.flatten().or_else(|| {
-            let mut record = *record?;
+        let heard = record.map(|mut record| {
             below.iter().for_each(|below| add(&mut record, below));
-            Some(record)
+            *record
         });
+        // A turn that was stopped at once may have been cut off on the wire before its message was told.
+        let record = whole
+            .flatten()
+            .or(heard)
+            .or_else(|| self.projects.recorded(&thread, &turn));
         let known = self.threads.entry(thread.clone()).or_default();
         known.last = record.clone().map(|record| (open.cwd.clone(), record));
+        if known.source.take_if(|source| *source == OWN).is_some() {
+            self.calls.leave(&thread).await;
+        }
         self.finish(&thread, open, record).await;
     }
 
