@@ -93,8 +93,9 @@ impl Desk {
         }
     }
 
-    /// Works until the engine is gone and every client too: the channel's end. What runs then is recorded as interrupted.
-    pub(crate) async fn run(mut self, mut news: mpsc::Receiver<News>) {
+    /// Works until the engine is gone and every client too: the channel's end. What runs then is recorded as interrupted;
+    /// how many turns did.
+    pub(crate) async fn run(mut self, mut news: mpsc::Receiver<News>) -> usize {
         loop {
             tokio::select! {
                 biased;
@@ -110,15 +111,12 @@ impl Desk {
         }
         if self.calls.outlives() {
             // What runs there goes on: a later start reads what became of it.
-            return self.projects.close().await;
+            self.projects.close().await;
+            return 0;
         }
-        if self.engine_gone().await > 0 {
-            // Upstream's own last words are those of a server that goes on.
-            crate::out::note(
-                "a turn was still running: it ended with you, and is recorded as interrupted",
-            );
-        }
+        let running = self.engine_gone().await;
         self.projects.close().await;
+        running
     }
 
     /// What ran is recorded as interrupted; what was let begin and never began is closed. How many turns ran.

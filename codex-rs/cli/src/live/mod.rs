@@ -70,7 +70,7 @@ struct Office {
     news: mpsc::Sender<News>,
     interposer: Interposer,
     forwarding: JoinHandle<()>,
-    thread: std::thread::JoinHandle<()>,
+    thread: std::thread::JoinHandle<usize>,
     clients: u64,
 }
 
@@ -85,9 +85,12 @@ impl Office {
             match runtime {
                 Ok(runtime) => {
                     let desk = Desk::new(Projects::new(home), Calls::new(engine));
-                    runtime.block_on(desk.run(inbox));
+                    runtime.block_on(desk.run(inbox))
                 }
-                Err(error) => crate::out::note(&format!("nothing is recorded: {error}")),
+                Err(error) => {
+                    crate::out::note(&format!("nothing is recorded: {error}"));
+                    0
+                }
             }
         };
         let thread = std::thread::Builder::new()
@@ -152,8 +155,9 @@ impl Office {
         }
     }
 
-    /// Ends the desk: what is not recorded yet is recorded now. To be called when every relay has ended.
-    async fn close(self) {
+    /// Ends the desk: what is not recorded yet is recorded now; how many turns were still running. To be called when every
+    /// relay has ended.
+    async fn close(self) -> usize {
         let Self {
             news,
             interposer,
@@ -164,12 +168,11 @@ impl Office {
         drop(interposer);
         let _ = forwarding.await;
         drop(news);
-        if tokio::task::spawn_blocking(move || thread.join())
-            .await
-            .is_err()
-        {
+        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        ended.ok().and_then(Result::ok).unwrap_or_else(|| {
             tracing::error!("the desk ended badly");
-        }
+            0
+        })
     }
 }
 

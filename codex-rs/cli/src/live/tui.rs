@@ -109,8 +109,14 @@ pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Re
     let ended = take_clients(&mut office, &listener, engine_at, welcome, tui).await;
     drop(listener);
     upstream.stop(PATIENCE).await;
-    office.close().await;
+    let running = office.close().await;
     route.finish();
+    if running > 0 {
+        // Upstream's own last words are those of a server that goes on.
+        out::note(
+            "a turn was still running: it ended with the TUI, and is recorded as interrupted",
+        );
+    }
     drop(held);
     let code = ended?.shell_code();
     Ok(u8::try_from(code).unwrap_or(1))
