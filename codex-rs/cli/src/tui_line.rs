@@ -81,7 +81,34 @@ pub(crate) struct Carried {
     pub(crate) engine: Vec<OsString>,
     /// To be laid over what the TUI reads as `config.toml`; empty when nothing is.
     pub(crate) settings: Table,
+    /// `--no-daemon`: the user's daemon is not to be the engine.
+    pub(crate) no_daemon: bool,
 }
+
+impl Carried {
+    /// Settings that a thread remembers from its last turn: without being said when it is opened they would give way to what
+    /// it remembers. Values are JSON.
+    pub(crate) fn to_open_with(&self) -> Vec<(String, String)> {
+        let said = |key: &&str| {
+            let value = self.settings.get(*key)?.as_str()?;
+            Some((
+                (*key).to_owned(),
+                serde_json::Value::from(value).to_string(),
+            ))
+        };
+        REMEMBERED.iter().filter_map(said).collect()
+    }
+}
+
+/// See [`Carried::to_open_with`].
+const REMEMBERED: [&str; 6] = [
+    "model",
+    "model_provider",
+    "model_reasoning_effort",
+    "approval_policy",
+    "approvals_reviewer",
+    "sandbox_mode",
+];
 
 /// A command line as read.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +118,7 @@ pub(crate) struct TuiLine {
     engine: Vec<OsString>,
     profiles: Vec<String>,
     approve_for_me: bool,
+    no_daemon: bool,
     plain: Option<Plain>,
 }
 
@@ -115,11 +143,17 @@ impl TuiLine {
             engine: Vec::new(),
             profiles: Vec::new(),
             approve_for_me: false,
+            no_daemon: false,
             plain: None,
         };
+        let is_agents = surface(&args) == Some(Surface::Agents);
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
             match Shape::of(&arg) {
+                // It takes few flags; those that would be translated are upstream's to judge.
+                Shape::Flag { .. } if is_agents && !is_of_agents(&split(&arg).0) => {
+                    line.give_up(Plain::Refused);
+                }
                 Shape::End => {
                     line.tui.push(arg);
                     line.tui.extend(args.by_ref());
@@ -163,8 +197,8 @@ impl TuiLine {
                 self.pairs.extend(APPROVE_FOR_ME.map(OsString::from));
             }
             "--strict-config" => self.engine.push(arg),
-            // We are without the shared daemon anyway.
-            "--no-daemon" => {}
+            // The TUI with it embeds a server.
+            "--no-daemon" => self.no_daemon = true,
             "--remote" | "--remote-auth-token-env" => self.give_up(Plain::Remote),
             "--oss" => self.give_up(Plain::Oss),
             "--dangerously-bypass-hook-trust" => self.give_up(Plain::HookTrust),
@@ -240,8 +274,28 @@ impl TuiLine {
             tui: self.tui,
             engine,
             settings,
+            no_daemon: self.no_daemon,
         })
     }
+}
+
+/// Flags of `agents` (codex-cli 0.169).
+fn is_of_agents(name: &str) -> bool {
+    let of_agents = [
+        "-c",
+        "--config",
+        "--enable",
+        "--disable",
+        "--remote",
+        "--remote-auth-token-env",
+        "-C",
+        "--cd",
+        "--no-alt-screen",
+        "--no-daemon",
+        "-h",
+        "--help",
+    ];
+    of_agents.contains(&name)
 }
 
 /// What `--approve-for-me` stands for, as upstream's turn contexts show it.
@@ -337,6 +391,8 @@ mod tests {
             check(line, line, "", "");
         }
         check("--no-daemon resume", "resume", "", "");
+        let carried = TuiLine::read(words("--no-daemon resume")).carry(None);
+        assert!(carried.unwrap().no_daemon);
     }
 
     #[test]
@@ -369,12 +425,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_thread_remembers_is_said_when_it_is_opened() {
+        let line = "resume x -c model=o3 -c model_reasoning_effort=high -c tui.theme=x";
+        let carried = TuiLine::read(words(line)).carry(None).unwrap();
+        let expect = [("model", "\"o3\""), ("model_reasoning_effort", "\"high\"")];
+        let expect = expect.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(carried.to_open_with(), expect);
+    }
+
+    #[test]
     fn what_cannot_be_carried_is_upstreams() {
         plain("--remote unix://x", Plain::Remote);
         plain("resume --remote=unix://x", Plain::Remote);
         plain("--oss -m x", Plain::Oss);
         plain("--dangerously-bypass-hook-trust", Plain::HookTrust);
         plain("resume --help", Plain::Info);
+        plain("agents --search", Plain::Refused);
         plain("-V", Plain::Info);
         plain("-c novalue", Plain::Refused);
         plain("--approve-for-me -s read-only", Plain::Refused);

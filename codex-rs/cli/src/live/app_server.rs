@@ -122,6 +122,7 @@ pub(crate) async fn run(
         launch: &launch,
         args: &line.engine_args,
         socket: folder.path().join("e"),
+        no_daemon: false,
     };
     match &line.listen {
         Listen::Stdio => stdio(&start).await,
@@ -132,7 +133,7 @@ pub(crate) async fn run(
 /// One client, on our stdin and stdout; it ends when the client closes.
 async fn stdio(start: &Start<'_>) -> Result<u8, Trouble> {
     let (mut upstream, engine) = Upstream::new();
-    let mut office = Office::open(start.config, engine.clone())?;
+    let mut office = Office::open(start.config, engine.clone(), Vec::new())?;
     upstream.spawn(start).await?;
     upstream.listening().await?;
     let client = lines::link(tokio::io::stdin(), tokio::io::stdout());
@@ -160,7 +161,7 @@ async fn stdio(start: &Start<'_>) -> Result<u8, Trouble> {
 async fn unix(start: &Start<'_>, path: &Path) -> Result<u8, Trouble> {
     let listener = Listener::bind(path)?;
     let (mut upstream, engine) = Upstream::new();
-    let mut office = Office::open(start.config, engine.clone())?;
+    let mut office = Office::open(start.config, engine.clone(), Vec::new())?;
     upstream.spawn(start).await?;
     upstream.listening().await?;
     let stopped = asked_to_stop()?;

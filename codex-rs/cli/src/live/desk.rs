@@ -78,17 +78,20 @@ pub(crate) struct Desk {
     pub(super) clients: Clients,
     pub(super) projects: Projects,
     pub(super) calls: Calls,
+    /// Of the command line, for threads that are resumed or forked; values in JSON.
+    settings: Vec<(String, String)>,
     pub(super) turns_begun: u64,
 }
 
 impl Desk {
-    pub(crate) fn new(projects: Projects, calls: Calls) -> Self {
+    pub(crate) fn new(projects: Projects, calls: Calls, settings: Vec<(String, String)>) -> Self {
         Self {
             live: LiveThreads::default(),
             threads: HashMap::new(),
             clients: Clients::default(),
             projects,
             calls,
+            settings,
             turns_begun: 0,
         }
     }
@@ -196,7 +199,11 @@ impl Desk {
             return Ruling::AS_IT_IS;
         };
         match held {
-            Held::ThreadOpen => Ruling::Go(self.projects.tools_for(&thread)),
+            Held::ThreadOpen => {
+                let mut settings = self.settings.clone();
+                settings.extend(self.projects.tools_for(&thread));
+                Ruling::Go(settings)
+            }
             Held::Revert => {
                 if let Some(before) = params.before_turn_id {
                     self.live.revert_asked(&thread, &TurnId::new(before));

@@ -75,7 +75,12 @@ struct Office {
 }
 
 impl Office {
-    fn open(config: &Config, engine: Engine) -> Result<Self, Trouble> {
+    /// `settings` (values in JSON) go with every thread that is resumed or forked.
+    fn open(
+        config: &Config,
+        engine: Engine,
+        settings: Vec<(String, String)>,
+    ) -> Result<Self, Trouble> {
         let (news, inbox) = mpsc::channel(EVENTS);
         let home = config.home.clone();
         let work = move || {
@@ -84,7 +89,7 @@ impl Office {
                 .build();
             match runtime {
                 Ok(runtime) => {
-                    let desk = Desk::new(Projects::new(home), Calls::new(engine));
+                    let desk = Desk::new(Projects::new(home), Calls::new(engine), settings);
                     runtime.block_on(desk.run(inbox))
                 }
                 Err(error) => {
@@ -184,6 +189,8 @@ struct Start<'a> {
     args: &'a [OsString],
     /// Where it shall listen.
     socket: PathBuf,
+    /// One of our own, whatever else runs.
+    no_daemon: bool,
 }
 
 /// The engine of this process: started here, or the user's daemon.
@@ -207,6 +214,7 @@ impl Upstream {
     /// Starts an engine, or takes the daemon that runs when the arguments ask for nothing that it wouldn't know of.
     async fn spawn(&mut self, start: &Start<'_>) -> Result<(), Trouble> {
         if start.args.is_empty()
+            && !start.no_daemon
             && let Some(socket) = daemon(&start.config.home).await
         {
             tracing::info!(socket = %socket.display(), "the user's daemon is taken as the engine");

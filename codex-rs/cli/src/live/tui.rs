@@ -74,6 +74,7 @@ pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Re
         launch: &launch,
         args: &line.engine,
         socket: folder.path().join("e"),
+        no_daemon: line.no_daemon,
     };
     // It takes longest to come up, so it goes first; what the user has set is judged before there is a screen.
     upstream.spawn(&start).await?;
@@ -82,7 +83,7 @@ pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Re
     }
     let route = Route::make(&config, &line, folder.path())?;
     let listener = Listener::bind(&route.listen_at())?;
-    let mut office = Office::open(&config, engine_at.clone())?;
+    let mut office = Office::open(&config, engine_at.clone(), line.to_open_with())?;
     let held = out::hold();
     let child = ExecChild::spawn(&ExecPlan {
         launch: launch.clone(),

@@ -8,6 +8,7 @@ mod client;
 mod demo;
 mod engine;
 mod failures;
+mod flags;
 mod interposer;
 mod kill;
 mod mcp;

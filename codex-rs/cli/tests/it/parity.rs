@@ -1,6 +1,7 @@
 //! `docs/parity.md` lists what the binary at hand lists: every flag and subcommand, and none that is gone.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use regex::Regex;
@@ -72,6 +73,36 @@ fn every_flag_and_subcommand_is_listed_and_none_that_is_gone() {
         missing.is_empty() && gone.is_empty(),
         "not in docs/parity.md: {missing:?}; gone: {gone:?}"
     );
+}
+
+/// The names of all functions below the folder of these tests.
+fn functions() -> BTreeSet<String> {
+    let function = Regex::new(r"(?m)^\s*fn (\w+)\(\) \{").unwrap();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it")];
+    let mut names = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = std::fs::read_to_string(path).unwrap();
+                let found = text.split("#[test]").skip(1);
+                let found = found.filter_map(|text| function.captures(text));
+                names.extend(found.map(|found| found[1].to_owned()));
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn every_row_names_a_test_that_there_is() {
+    let functions = functions();
+    for row in listed().1 {
+        let named = row[4].trim_matches('`');
+        assert!(functions.contains(named), "no test {named}: {row:?}");
+    }
 }
 
 #[test]

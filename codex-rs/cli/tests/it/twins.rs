@@ -43,7 +43,7 @@ pub(crate) fn theirs(world: &World, output: &Output) -> Told {
 }
 
 /// Takes ids, times, the port and the place out.
-fn plain(world: &World, line: &str) -> String {
+pub(crate) fn plain(world: &World, line: &str) -> String {
     let mut line = line
         .replace(world.repo.to_str().unwrap(), "<repo>")
         .replace(world.home.to_str().unwrap(), "<home>")
