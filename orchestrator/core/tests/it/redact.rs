@@ -85,6 +85,7 @@ fn words_are_cleaned_and_names_are_left() {
         snapshot: Some(seen),
         log: orch_protocol::ids::LogId::new(SECRET),
         brief_tasks: vec![id("a")],
+        outlives: false,
     };
     let started = Event::RunStarted { run };
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use orch_agents::all;
+use orch_core::agent::Agent;
 use orch_core::brief::BriefLimits;
 use orch_core::drift::OnDrift;
 use orch_protocol::fact::Event;
@@ -274,19 +275,28 @@ fn turn_of_thread(n: u32, outlives: bool) -> Request {
     }
 }
 
-#[tokio::test]
-async fn a_turn_somebody_else_sends_is_open_until_it_is_finished() {
-    let mut stand = Stand::new(Vec::new());
-    let (agents, clock) = (all(), FakeClock::new(at(1_000)));
-    let mut driver = Driver {
+fn driver<'a>(
+    stand: &'a mut Stand,
+    agents: &'a [Box<dyn Agent>],
+    clock: &'a FakeClock,
+    tell: &'a mut dyn FnMut(&str),
+) -> Driver<'a> {
+    Driver {
         store: &mut stand.store,
         git: &stand.git,
         engine: &mut stand.engine,
-        agents: &agents,
-        clock: &clock,
+        agents,
+        clock,
         limits: BriefLimits::default(),
-        tell: &mut |_| {},
-    };
+        tell,
+    }
+}
+
+#[tokio::test]
+async fn a_turn_somebody_else_sends_is_open_until_it_is_finished() {
+    let mut stand = Stand::new(Vec::new());
+    let (agents, clock, mut quiet) = (all(), FakeClock::new(at(1_000)), |_: &str| {});
+    let mut driver = driver(&mut stand, &agents, &clock, &mut quiet);
     let begun = driver.begin(turn_of_thread(1, false)).await.unwrap();
     let Begun::Going { brief } = begun else {
         panic!("{begun:?}")
@@ -321,16 +331,8 @@ async fn a_turn_somebody_else_sends_is_open_until_it_is_finished() {
 async fn a_turn_that_may_still_run_in_a_daemon_is_left_alone_until_it_is_quiet() {
     let check = async |outlives: bool, heard: i64, has_ended: bool, left: usize| {
         let mut stand = Stand::new(Vec::new());
-        let (agents, clock) = (all(), FakeClock::new(at(10_000)));
-        let mut driver = Driver {
-            store: &mut stand.store,
-            git: &stand.git,
-            engine: &mut stand.engine,
-            agents: &agents,
-            clock: &clock,
-            limits: BriefLimits::default(),
-            tell: &mut |_| {},
-        };
+        let (agents, clock, mut quiet) = (all(), FakeClock::new(at(10_000)), |_: &str| {});
+        let mut driver = driver(&mut stand, &agents, &clock, &mut quiet);
         let _ = driver.begin(turn_of_thread(1, outlives)).await.unwrap();
         let state = driver.store.load(&[]).await.unwrap();
         let mut next = Stand::new(vec![ran(Vec::new())]);

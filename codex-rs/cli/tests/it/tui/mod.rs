@@ -4,6 +4,7 @@ mod approvals;
 mod drift;
 mod ending;
 mod flow;
+mod mended;
 mod own_turns;
 mod places;
 mod threads;
