@@ -13,7 +13,6 @@ use orch_engine::check::check;
 use orch_engine::exec::{ExecChild, ExecPlan, Stderr};
 use orch_engine::home::PrivateHome;
 use orch_engine::link::listen::Listener;
-
 use tokio::sync::mpsc;
 
 use super::desk::News;
@@ -129,7 +128,7 @@ async fn keep_up(
     start: &Start<'_>,
     news: mpsc::Sender<News>,
 ) -> Infallible {
-    for _ in 0..STARTS {
+    for start_number in 1..=STARTS {
         let ended = match upstream.listening().await {
             Ok(()) => Trouble::from(upstream.died().await),
             Err(trouble) => trouble,
@@ -137,6 +136,13 @@ async fn keep_up(
         upstream.gone();
         // What ran is recorded as interrupted before anything new begins.
         let _ = news.send(News::EngineGone).await;
+        if start_number == STARTS {
+            out::note(&format!(
+                "the engine ended too often ({}); what was done is kept: codex-orch resume --last goes on",
+                ended.line()
+            ));
+            break;
+        }
         out::note(&format!(
             "the engine ended ({}) and was started again",
             ended.line()
@@ -145,9 +151,6 @@ async fn keep_up(
             out::note(&trouble.line());
         }
     }
-    out::note(
-        "the engine ended too often; what was done is kept: codex-orch resume --last goes on",
-    );
     std::future::pending().await
 }
 

@@ -121,12 +121,19 @@ impl Desk {
             .flatten()
             .or(heard)
             .or_else(|| self.projects.recorded(&thread, &turn));
+        self.close(&thread, open, record).await;
+    }
+
+    /// The running turn has come to its end, however that was told.
+    async fn close(&mut self, thread: &ThreadId, open: Open, record: Option<TurnRecord>) {
         let known = self.threads.entry(thread.clone()).or_default();
+        known.has_gap = false;
+        known.below.clear();
         known.last = record.clone().map(|record| (open.cwd.clone(), record));
         if known.source.take_if(|source| *source == OWN).is_some() {
-            self.calls.leave(&thread).await;
+            self.calls.leave(thread).await;
         }
-        self.finish(&thread, open, record).await;
+        self.finish(thread, open, record).await;
     }
 
     /// A sub-agent has done its part.
@@ -160,20 +167,15 @@ impl Desk {
     /// A turn whose beginning wasn't seen here.
     pub(super) async fn missed(&mut self, thread: &ThreadId, turn: &TurnId) {
         let known = self.threads.entry(thread.clone()).or_default();
-        known.has_gap = false;
         let Some(open) = known.open.take() else {
             return;
         };
+        // It has its sub-agents' work in it.
         let record = self.projects.recorded(thread, turn);
-        self.finish(thread, open, record).await;
+        self.close(thread, open, record).await;
     }
 
-    pub(super) async fn finish(
-        &mut self,
-        thread: &ThreadId,
-        open: Open,
-        record: Option<TurnRecord>,
-    ) {
+    async fn finish(&mut self, thread: &ThreadId, open: Open, record: Option<TurnRecord>) {
         let ran = Ran {
             thread: Some(thread.clone()),
             turns: record.into_iter().collect(),

@@ -174,8 +174,9 @@ impl EngineSide {
             Err(TrySendError::Full(event)) => event,
         };
         let late = match event {
-            // A call waits for its answer: there are few of them, and none may be lost.
-            Event::Tool { .. } => event,
+            // A call waits for its answer, and without the answer to a request a thread stays unknown: there are few of
+            // them, and none may be lost.
+            Event::Tool { .. } | Event::Answered { .. } => event,
             _ if self.is_behind => return,
             _ => {
                 self.is_behind = true;
