@@ -12,7 +12,7 @@ use orch_engine::relay::RelayEnd;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::tui::socket_folder;
-use super::{Office, Start, Upstream, take_clients, to_engine};
+use super::{DeskThread, Start, Upstream, take_clients, to_engine};
 use crate::args::take_no_orch;
 use crate::config::Config;
 use crate::pass;
@@ -133,11 +133,11 @@ pub(crate) async fn run(
 /// One client, on our stdin and stdout; it ends when the client closes.
 async fn stdio(start: &Start<'_>) -> Result<u8, Trouble> {
     let (mut upstream, engine) = Upstream::new();
-    let mut office = Office::open(start.config, engine.clone(), Vec::new())?;
+    let mut desk_thread = DeskThread::open(start.config, engine.clone(), Vec::new())?;
     upstream.spawn(start).await?;
     upstream.listening().await?;
     let client = lines::link(tokio::io::stdin(), tokio::io::stdout());
-    let serving = office.serve(client, to_engine(engine).await?).await;
+    let serving = desk_thread.serve(client, to_engine(engine).await?).await;
     let stopped = asked_to_stop()?;
     let death = tokio::select! {
         end = serving => match end {
@@ -150,7 +150,7 @@ async fn stdio(start: &Start<'_>) -> Result<u8, Trouble> {
         () = stopped => None,
     };
     upstream.stop(PATIENCE).await;
-    office.close().await;
+    desk_thread.close().await;
     match death {
         Some(trouble) => Err(trouble),
         None => Ok(0),
@@ -161,7 +161,7 @@ async fn stdio(start: &Start<'_>) -> Result<u8, Trouble> {
 async fn unix(start: &Start<'_>, path: &Path) -> Result<u8, Trouble> {
     let listener = Listener::bind(path)?;
     let (mut upstream, engine) = Upstream::new();
-    let mut office = Office::open(start.config, engine.clone(), Vec::new())?;
+    let mut desk_thread = DeskThread::open(start.config, engine.clone(), Vec::new())?;
     upstream.spawn(start).await?;
     upstream.listening().await?;
     let stopped = asked_to_stop()?;
@@ -171,10 +171,10 @@ async fn unix(start: &Start<'_>, path: &Path) -> Result<u8, Trouble> {
             () = stopped => None,
         }
     };
-    let death = take_clients(&mut office, &listener, engine, || {}, end).await;
+    let death = take_clients(&mut desk_thread, &listener, engine, || {}, end).await;
     drop(listener);
     upstream.stop(PATIENCE).await;
-    office.close().await;
+    desk_thread.close().await;
     match death {
         Some(trouble) => Err(trouble),
         None => Ok(0),

@@ -32,13 +32,11 @@ const IDLE: Duration = Duration::from_millis(150);
 /// Threads that are remembered; beyond that, those that are not the user's conversations are forgotten.
 const MOST_THREADS: usize = 4_096;
 
-/// What reaches the desk.
+/// What reaches the desk beside the events of connections, and is heard before them.
 #[derive(Debug)]
 pub(crate) enum News {
     /// A client has connected; what we say to it and to the engine in its name goes out here.
     Connected(ClientId, Outlets),
-    /// Something between a client and the engine.
-    Event(Event),
     /// The engine has died; another one may come.
     EngineGone,
 }
@@ -96,16 +94,27 @@ impl Desk {
         }
     }
 
-    /// Works until the engine is gone and every client too: the channel's end. What runs then is recorded as interrupted;
-    /// how many turns did.
-    pub(crate) async fn run(mut self, mut news: mpsc::Receiver<News>) -> usize {
+    /// Works until nobody is left to tell of an event. What runs then is recorded as interrupted; how many turns did.
+    pub(crate) async fn run(
+        mut self,
+        mut news: mpsc::Receiver<News>,
+        mut events: mpsc::Receiver<Event>,
+    ) -> usize {
         loop {
             tokio::select! {
                 biased;
-                next = news.recv() => match next {
-                    Some(News::Connected(client, outlets)) => self.clients.connected(client, outlets),
-                    Some(News::Event(event)) => self.take(event).await,
-                    Some(News::EngineGone) => drop(self.engine_gone().await),
+                Some(news) = news.recv() => match news {
+                    News::Connected(client, outlets) => self.clients.connected(client, outlets),
+                    News::EngineGone => {
+                        // What it had told before counts.
+                        while let Ok(event) = events.try_recv() {
+                            self.take(event).await;
+                        }
+                        self.engine_gone().await;
+                    }
+                },
+                event = events.recv() => match event {
+                    Some(event) => self.take(event).await,
                     None => break,
                 },
                 frame = self.calls.heard() => self.overheard(frame).await,
@@ -467,7 +476,7 @@ impl Desk {
         }
     }
 
-    pub(super) fn unrecorded(&mut self, trouble: &Trouble) {
+    pub(super) fn unrecorded(&self, trouble: &Trouble) {
         crate::out::note(&format!("not recorded: {}", trouble.line()));
     }
 }

@@ -37,7 +37,7 @@ use crate::config::Config;
 use crate::mcp;
 use crate::trouble::Trouble;
 
-/// Frames of ours that may wait for one side of one client.
+/// Frames of ours that may wait for one side of one client, and news for the desk.
 const OUTLET: usize = 16;
 /// How long an engine may take until it listens. A cold 300 MB file on a slow disk takes seconds.
 const LISTENING: Duration = Duration::from_secs(30);
@@ -65,23 +65,23 @@ struct Listening {
 /// Where the engine listens; none until it does.
 type Engine = watch::Receiver<Option<Listening>>;
 
-/// The desk's thread, and the way to it.
-struct Office {
+/// The desk's thread, and the ways to it.
+struct DeskThread {
     news: mpsc::Sender<News>,
     interposer: Interposer,
-    forwarding: JoinHandle<()>,
     thread: std::thread::JoinHandle<usize>,
     clients: u64,
 }
 
-impl Office {
+impl DeskThread {
     /// `settings` (values in JSON) go with every thread that is resumed or forked.
     fn open(
         config: &Config,
         engine: Engine,
         settings: Vec<(String, String)>,
     ) -> Result<Self, Trouble> {
-        let (news, inbox) = mpsc::channel(EVENTS);
+        let (news, inbox) = mpsc::channel(OUTLET);
+        let (events, told) = mpsc::channel(EVENTS);
         let home = config.home.clone();
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -90,7 +90,7 @@ impl Office {
             match runtime {
                 Ok(runtime) => {
                     let desk = Desk::new(Projects::new(home), Calls::new(engine), settings);
-                    runtime.block_on(desk.run(inbox))
+                    runtime.block_on(desk.run(inbox, told))
                 }
                 Err(error) => {
                     crate::out::note(&format!("nothing is recorded: {error}"));
@@ -107,25 +107,15 @@ impl Office {
                     "this is a fault of the system; try again",
                 )
             })?;
-        let (events, mut told) = mpsc::channel(EVENTS);
-        let onward = news.clone();
-        let forwarding = tokio::spawn(async move {
-            while let Some(event) = told.recv().await {
-                if onward.send(News::Event(event)).await.is_err() {
-                    return;
-                }
-            }
-        });
         Ok(Self {
             news,
             interposer: Interposer::new(events, mcp::dynamic_tools()),
-            forwarding,
             thread,
             clients: 0,
         })
     }
 
-    /// A way to the desk. The desk ends when the last one is dropped.
+    /// A way to tell the desk what no connection tells.
     fn news(&self) -> mpsc::Sender<News> {
         self.news.clone()
     }
@@ -164,15 +154,10 @@ impl Office {
     /// relay has ended.
     async fn close(self) -> usize {
         let Self {
-            news,
-            interposer,
-            forwarding,
-            thread,
-            ..
+            interposer, thread, ..
         } = self;
+        // With it the last one goes who could tell of an event.
         drop(interposer);
-        let _ = forwarding.await;
-        drop(news);
         let ended = tokio::task::spawn_blocking(move || thread.join()).await;
         ended.ok().and_then(Result::ok).unwrap_or_else(|| {
             tracing::error!("the desk ended badly");
@@ -323,7 +308,7 @@ async fn connect_own(
 
 /// Takes clients of `listener` until `end` is done; then those that are there have a moment to end.
 async fn take_clients<T>(
-    office: &mut Office,
+    desk_thread: &mut DeskThread,
     listener: &Listener,
     engine: Engine,
     welcome: impl Fn(),
@@ -348,7 +333,7 @@ async fn take_clients<T>(
             },
             Some(shaken) = shaking.join_next() => match shaken {
                 Ok(Ok((client, engine))) => {
-                    let serving = office.serve(client, engine).await;
+                    let serving = desk_thread.serve(client, engine).await;
                     relays.spawn(serving);
                 }
                 // The TUI knocks to see whether anybody listens.

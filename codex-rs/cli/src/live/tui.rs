@@ -16,7 +16,7 @@ use orch_engine::link::listen::Listener;
 use tokio::sync::mpsc;
 
 use super::desk::News;
-use super::{Office, Start, Upstream, take_clients};
+use super::{DeskThread, Start, Upstream, take_clients};
 use crate::args::{command_at, take_no_orch};
 use crate::config::Config;
 use crate::trouble::Trouble;
@@ -82,7 +82,7 @@ pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Re
     }
     let route = Route::make(&config, &line, folder.path())?;
     let listener = Listener::bind(&route.listen_at())?;
-    let mut office = Office::open(&config, engine_at.clone(), line.to_open_with())?;
+    let mut desk_thread = DeskThread::open(&config, engine_at.clone(), line.to_open_with())?;
     let held = out::hold();
     let child = ExecChild::spawn(&ExecPlan {
         launch: launch.clone(),
@@ -92,7 +92,7 @@ pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Re
         stderr: Stderr::Inherit,
         is_bare: true,
     })?;
-    let news = office.news();
+    let news = desk_thread.news();
     let tui = async {
         tokio::select! {
             ended = child.wait() => ended,
@@ -106,10 +106,10 @@ pub(crate) async fn run(engine: Option<OsString>, mut args: Vec<OsString>) -> Re
             tracing::warn!(%error, "the private home is not up to date");
         }
     };
-    let ended = take_clients(&mut office, &listener, engine_at, welcome, tui).await;
+    let ended = take_clients(&mut desk_thread, &listener, engine_at, welcome, tui).await;
     drop(listener);
     upstream.stop(PATIENCE).await;
-    let running = office.close().await;
+    let running = desk_thread.close().await;
     route.finish();
     if running > 0 {
         // Upstream's own last words are those of a server that goes on.
