@@ -1,4 +1,4 @@
-//! Keys of a terminal: `script` gives us one. Ctrl-C and Ctrl-\ reach the engine as they would without us.
+//! Keys of a terminal: `script` gives us one. Ctrl-C, Ctrl-\ and Ctrl-Z reach the engine as they would without us.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -6,6 +6,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::exec::PROGRAM;
 use crate::support::{folder, script};
+
+/// The shell's.
+const PROMPT: &str = "what now> ";
 
 struct Terminal {
     child: Child,
@@ -20,7 +23,6 @@ impl Terminal {
             .args(["-qec", shell, "/dev/null"])
             .env(PROGRAM, program)
             .env("ORCH_EXEC_ARGS", "")
-            .env("PS1", "$ ")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -42,6 +44,16 @@ impl Terminal {
         while !self.seen.contains(text) {
             let n = self.screen.read(&mut chunk).unwrap();
             assert_ne!(n, 0, "no {text} in {}", self.seen);
+            self.seen += &String::from_utf8_lossy(&chunk[..n]);
+        }
+    }
+
+    /// Waits for the shell's nth prompt. What is typed before it may be somebody else's, or nobody's.
+    fn prompt(&mut self, nth: usize) {
+        let mut chunk = [0; 1024];
+        while self.seen.matches(PROMPT).count() < nth {
+            let n = self.screen.read(&mut chunk).unwrap();
+            assert_ne!(n, 0, "no prompt in {}", self.seen);
             self.seen += &String::from_utf8_lossy(&chunk[..n]);
         }
     }
@@ -85,6 +97,31 @@ fn keys_that_signal_reach_the_engine_once() {
         assert_eq!(seen.matches("caught").count(), 1, "{seen}");
         assert!(seen.contains("END Code(9)"), "{seen}");
     }
+}
+
+#[test]
+fn ctrl_z_stops_us_both_and_fg_goes_on() {
+    let folder = folder();
+    let body = "echo rea''dy; read line; echo \"got $line\"; exit 9";
+    let mut terminal = Terminal::start(
+        // The sh in between would set a prompt of its own.
+        &format!("exec env PS1='{PROMPT}' bash --norc -i"),
+        &program(folder.path(), body),
+    );
+    terminal.prompt(1);
+    terminal.press(&format!("({})\n", host()));
+    terminal.until("ready");
+    terminal.press("\x1a");
+    terminal.until("Stopped");
+    terminal.prompt(2);
+    terminal.press("fg; echo back from $?\n");
+    terminal.press("on\n");
+    terminal.until("got on");
+    terminal.until("END Code(9)");
+    terminal.until("back from 0");
+    terminal.prompt(3);
+    terminal.press("exit\n");
+    terminal.end();
 }
 
 #[test]
