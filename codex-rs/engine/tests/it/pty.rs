@@ -58,11 +58,24 @@ impl Terminal {
         }
     }
 
+    /// What stands between two texts that were seen.
+    fn between(&self, before: &str, after: &str) -> &str {
+        let (_, rest) = self.seen.split_once(before).unwrap();
+        rest.split_once(after).unwrap().0
+    }
+
     fn end(mut self) -> String {
         let mut rest = String::new();
         self.screen.read_to_string(&mut rest).unwrap();
         self.child.wait().unwrap();
         self.seen + &rest
+    }
+}
+
+fn until_stopped(pid: u32) {
+    let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    while !stat().contains(") T ") {
+        std::thread::yield_now();
     }
 }
 
@@ -102,7 +115,7 @@ fn keys_that_signal_reach_the_engine_once() {
 #[test]
 fn ctrl_z_stops_us_both_and_fg_goes_on() {
     let folder = folder();
-    let body = "echo rea''dy; read line; echo \"got $line\"; exit 9";
+    let body = "echo \"pid $$ ready\"; read line; echo \"got $line\"; exit 9";
     let mut terminal = Terminal::start(
         // The sh in between would set a prompt of its own.
         &format!("exec env PS1='{PROMPT}' bash --norc -i"),
@@ -110,10 +123,13 @@ fn ctrl_z_stops_us_both_and_fg_goes_on() {
     );
     terminal.prompt(1);
     terminal.press(&format!("({})\n", host()));
-    terminal.until("ready");
+    terminal.until(" ready");
+    let engine: u32 = terminal.between("pid ", " ready").parse().unwrap();
     terminal.press("\x1a");
     terminal.until("Stopped");
     terminal.prompt(2);
+    // The shell has seen that we are stopped. The engine may be about to be, and would take the next key.
+    until_stopped(engine);
     terminal.press("fg; echo back from $?\n");
     terminal.press("on\n");
     terminal.until("got on");
