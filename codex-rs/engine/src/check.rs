@@ -18,8 +18,8 @@ use crate::verdicts::{Facts, Verdicts};
 pub const PINNED: &str = "0.169.0";
 /// The oldest version accepted. Nothing older was verified; newer ones are fine as long as they have [`REQUIRED`].
 pub const MINIMUM: &str = "0.169.0";
-/// The client requests codex-orch makes.
-pub const REQUIRED: [&str; 8] = [
+/// The client requests that codex-orch makes, edits or holds ([`crate::interpose`]): under another name they would pass it by.
+pub const REQUIRED: [&str; 18] = [
     "initialize",
     "config/read",
     "thread/list",
@@ -28,6 +28,16 @@ pub const REQUIRED: [&str; 8] = [
     "thread/inject_items",
     "thread/unsubscribe",
     "thread/read",
+    "thread/start",
+    "thread/goal/set",
+    "thread/shellCommand",
+    "thread/revert",
+    "thread/compact/start",
+    "thread/queue/add",
+    "thread/queue/start",
+    "turn/start",
+    "turn/interrupt",
+    "review/start",
 ];
 
 /// How long a binary may take to say what it is. A cold 300 MB file on a slow disk takes seconds.

@@ -193,7 +193,7 @@ impl Calls {
     async fn call(&mut self, method: &'static str, params: Value) -> Result<Value, EngineError> {
         let answer = self.server().await?.call(method, params).await;
         if matches!(answer, Err(EngineError::EngineDied { .. })) {
-            self.server = None;
+            self.forget();
         }
         answer
     }

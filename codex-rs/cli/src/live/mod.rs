@@ -25,6 +25,7 @@ use orch_engine::link::listen::{Listener, dial};
 use orch_engine::link::{Link, ws};
 use orch_engine::relay::{Injected, RelayEnd, relay};
 use orch_engine::serve::{Serve, Serving, daemon};
+use orch_rollout::live::OBSERVED;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -109,7 +110,7 @@ impl DeskThread {
             })?;
         Ok(Self {
             news,
-            interposer: Interposer::new(events, mcp::dynamic_tools()),
+            interposer: Interposer::new(events, mcp::dynamic_tools(), &OBSERVED),
             thread,
             clients: 0,
         })

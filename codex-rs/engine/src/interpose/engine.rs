@@ -10,22 +10,6 @@ use crate::frame::{Peek, peek};
 use crate::link::frame::Frame;
 use crate::relay::{EngineRules, Verdict};
 
-/// Notifications that observers need. Deltas aren't among them: what they bring comes whole in the end.
-const OBSERVED: [&str; 12] = [
-    "thread/started",
-    "thread/settings/updated",
-    "turn/started",
-    "turn/completed",
-    "turn/plan/updated",
-    "item/started",
-    "item/completed",
-    "thread/tokenUsage/updated",
-    "error",
-    "thread/reverted",
-    "thread/closed",
-    "thread/compacted",
-];
-
 /// Judges the engine's frames to one client.
 #[derive(Debug)]
 pub struct EngineSide {
@@ -115,7 +99,7 @@ impl EngineSide {
                 return Verdict::Drop;
             }
         }
-        if OBSERVED.contains(&method) {
+        if self.shared.observed.contains(&method) {
             self.tell(Event::Told {
                 client: self.client,
                 method: method.to_owned(),

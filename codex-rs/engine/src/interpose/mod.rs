@@ -153,15 +153,22 @@ pub enum Event {
 pub struct Interposer {
     events: mpsc::Sender<Event>,
     tools: Arc<str>,
+    observed: &'static [&'static str],
     hidden: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Interposer {
-    /// `tools` is the engine's description of our tools: one dynamic tool as JSON, its namespace [`NAMESPACE`].
-    pub fn new(events: mpsc::Sender<Event>, tools: String) -> Self {
+    /// `tools` is the engine's description of our tools: one dynamic tool as JSON, its namespace [`NAMESPACE`]. `observed` are
+    /// the notifications that become [`Event::Told`].
+    pub fn new(
+        events: mpsc::Sender<Event>,
+        tools: String,
+        observed: &'static [&'static str],
+    ) -> Self {
         Self {
             events,
             tools: tools.into(),
+            observed,
             hidden: Arc::default(),
         }
     }

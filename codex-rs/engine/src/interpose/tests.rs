@@ -8,6 +8,8 @@ use crate::relay::{ClientRules as _, EngineRules as _, Verdict};
 
 const TOOLS: &str = r#"{"type":"namespace","name":"codex_orch","tools":[]}"#;
 
+const OBSERVED: [&str; 2] = ["turn/started", "turn/completed"];
+
 struct Stand {
     ours: ClientSide,
     theirs: EngineSide,
@@ -16,7 +18,7 @@ struct Stand {
 
 fn stand() -> Stand {
     let (events, told) = mpsc::channel(EVENTS);
-    let (ours, theirs) = Interposer::new(events, TOOLS.to_owned()).sides(ClientId(7));
+    let (ours, theirs) = Interposer::new(events, TOOLS.to_owned(), &OBSERVED).sides(ClientId(7));
     Stand {
         ours,
         theirs,
@@ -278,7 +280,7 @@ async fn observers_hear_what_they_need_and_no_deltas() {
 #[tokio::test]
 async fn a_listener_that_is_behind_is_told_so_and_slows_nobody_down() {
     let (events, mut told) = mpsc::channel(2);
-    let (_, mut theirs) = Interposer::new(events, TOOLS.to_owned()).sides(ClientId(7));
+    let (_, mut theirs) = Interposer::new(events, TOOLS.to_owned(), &OBSERVED).sides(ClientId(7));
     let said = Frame::from(r#"{"method":"turn/started","params":{}}"#.to_owned());
     for _ in 0..10 {
         assert_eq!(theirs.from_engine(&said), Verdict::Pass);

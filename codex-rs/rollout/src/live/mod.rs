@@ -23,6 +23,21 @@ use crate::live::wire::{
     ThreadOnly, ThreadStarted, TurnParams, UsageParams,
 };
 
+/// The notifications that [`LiveThreads::take`] looks at. Deltas aren't among them: what they bring comes whole in the end.
+pub const OBSERVED: [&str; 11] = [
+    "thread/started",
+    "thread/settings/updated",
+    "turn/started",
+    "turn/completed",
+    "turn/plan/updated",
+    "item/started",
+    "item/completed",
+    "thread/tokenUsage/updated",
+    "error",
+    "thread/reverted",
+    "thread/closed",
+];
+
 /// The threads of one app-server.
 #[derive(Default)]
 pub struct LiveThreads {

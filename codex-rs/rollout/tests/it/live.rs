@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{ThreadId, TurnId};
 use orch_protocol::turn::{TurnEvent, TurnKind, TurnRecord, TurnStatus};
-use orch_rollout::live::LiveThreads;
 use orch_rollout::live::seen::{Role, RunBy, Seen};
+use orch_rollout::live::{LiveThreads, OBSERVED};
 use orch_rollout::reader::read_thread;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -16,18 +16,6 @@ use serde_json::{Value, json};
 use crate::rollout::shown;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-const METHODS: [&str; 10] = [
-    "thread/started",
-    "thread/settings/updated",
-    "turn/started",
-    "turn/completed",
-    "turn/plan/updated",
-    "item/started",
-    "item/completed",
-    "thread/tokenUsage/updated",
-    "error",
-    "thread/reverted",
-];
 
 fn records(seen: &[Seen]) -> Vec<&TurnRecord> {
     seen.iter()
@@ -414,7 +402,7 @@ fn params() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn anything_may_come(sent in prop::collection::vec((prop::sample::select(METHODS.to_vec()), params()), 0..40), torn in 0usize..200) {
+    fn anything_may_come(sent in prop::collection::vec((prop::sample::select(OBSERVED.to_vec()), params()), 0..40), torn in 0usize..200) {
         let mut wire = Wire::new();
         wire.started("1");
         for (method, params) in sent {
