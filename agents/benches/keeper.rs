@@ -83,26 +83,16 @@ fn plan_of_20_steps(bencher: Bencher<'_, '_>, open: usize) {
 
 /// An open step of another thread.
 fn task(n: usize, at: Timestamp) -> Task {
-    Task {
-        id: TaskId::from_seed(&[&n.to_string()]),
-        title: title(n),
-        owner: None,
-        priority: 2,
-        parent: None,
-        needs: Vec::new(),
-        acceptance: None,
-        claims: Vec::new(),
-        evidence: Vec::new(),
-        target_commit: None,
-        origin: Origin::PlanStep {
+    Task::new(
+        TaskId::from_seed(&[&n.to_string()]),
+        title(n),
+        Origin::PlanStep {
             branch: None,
             thread: ThreadId::new(format!("thread-{}", n / 20)),
             turn: TurnId::new("t"),
         },
-        created_at: at,
-        aliases: Vec::new(),
-        notes: Vec::new(),
-    }
+        at,
+    )
 }
 
 /// Ten steps that are tasks already, worded anew; ten that are new. Two plans, as a turn has at least.

@@ -128,22 +128,7 @@ fn title(record: &TurnRecord) -> String {
 }
 
 fn task(id: TaskId, title: String, at: orch_protocol::Timestamp) -> Task {
-    Task {
-        id,
-        title,
-        owner: None,
-        priority: Task::DEFAULT_PRIORITY,
-        parent: None,
-        needs: Vec::new(),
-        acceptance: None,
-        claims: Vec::new(),
-        evidence: Vec::new(),
-        target_commit: None,
-        origin: Origin::Person { branch: None },
-        created_at: at,
-        aliases: Vec::new(),
-        notes: Vec::new(),
-    }
+    Task::new(id, title, Origin::Person { branch: None }, at)
 }
 
 /// Another thread's task is this one's, too, from the first plan on that names it: the turn is put down with it.

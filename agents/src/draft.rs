@@ -140,6 +140,11 @@ fn proposal_id(record: &TurnRecord, change: &Change) -> ProposalId {
         }
         Change::AddNeed { need, .. } => seed.extend(["need", task, need.as_str()]),
         Change::RemoveNeed { need, .. } => seed.extend(["unneed", task, need.as_str()]),
+        // People's ways to change a task; no agent proposes them.
+        Change::MergeTask { .. } => seed.extend(["merge", task, record.turn.as_str()]),
+        Change::Archive { archived, .. } => {
+            seed.extend(["archive", task, if *archived { "out" } else { "in" }]);
+        }
     }
     ProposalId::from_seed(&seed)
 }

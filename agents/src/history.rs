@@ -40,7 +40,7 @@ pub(crate) fn last_plan<'a>(earlier: &[&'a TurnRecord]) -> &'a [PlanStep] {
 /// The thread a task comes from.
 pub(crate) fn thread_of(task: &Task) -> Option<&ThreadId> {
     match &task.origin {
-        Origin::Person { .. } => None,
+        Origin::Person { .. } | Origin::Import { .. } => None,
         Origin::PlanStep { thread, .. } | Origin::Goal { thread, .. } => Some(thread),
         Origin::Agent { thread, .. } => thread.as_ref(),
     }
@@ -49,7 +49,7 @@ pub(crate) fn thread_of(task: &Task) -> Option<&ThreadId> {
 /// The turn a task was made in.
 pub(crate) fn turn_of(task: &Task) -> Option<&TurnId> {
     match &task.origin {
-        Origin::Person { .. } => None,
+        Origin::Person { .. } | Origin::Import { .. } => None,
         Origin::PlanStep { turn, .. } | Origin::Goal { turn, .. } => Some(turn),
         Origin::Agent { turn, .. } => turn.as_ref(),
     }
@@ -59,7 +59,10 @@ pub(crate) fn turn_of(task: &Task) -> Option<&TurnId> {
 pub(crate) fn is_goal(task: &Task) -> bool {
     match task.origin {
         Origin::Goal { .. } => true,
-        Origin::Person { .. } | Origin::PlanStep { .. } | Origin::Agent { .. } => false,
+        Origin::Person { .. }
+        | Origin::PlanStep { .. }
+        | Origin::Agent { .. }
+        | Origin::Import { .. } => false,
     }
 }
 

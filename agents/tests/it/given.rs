@@ -138,6 +138,8 @@ impl World {
             },
             at: at(self.turns * 100),
             by: Actor::Supervisor,
+            op: 0,
+            head: None,
             event,
         });
     }

@@ -58,12 +58,16 @@ pub(crate) async fn try_change(
             },
         ),
     };
+    let head = snapshot
+        .as_ref()
+        .and_then(|seen| seen.head.commit().cloned());
     let worktree = snapshot.map(|seen| seen.worktree);
     let asker = Asker {
         by,
         origin,
         branch,
         worktree,
+        head,
         now: SystemClock.now(),
         nonce: String::new(),
     };

@@ -151,6 +151,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
                 owner: add.owner,
                 priority: add.priority,
                 parent: add.parent,
+                milestone: None,
                 needs: add.need,
                 acceptance: add.acceptance,
             };

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::git::GitSnapshot;
-use crate::ids::{FactId, ProposalId, RunId, SessionId, ThreadId, TurnId};
-use crate::project::{BranchContext, Checkpoint, DriftChoice, DriftEntry, OpenRun};
+use crate::ids::{CommitId, FactId, ProposalId, RunId, SessionId, ThreadId, TurnId};
+use crate::project::{
+    BranchContext, Checkpoint, DriftChoice, DriftEntry, Milestone, OpenRun, Project,
+};
 use crate::proposal::{Change, Proposal};
 use crate::session::{Digest, TurnSummary};
 use crate::task::Actor;
@@ -20,6 +22,13 @@ pub struct Fact {
     pub at: Timestamp,
     /// Who is behind it.
     pub by: Actor,
+    /// The operation it is a part of: `seq` of that operation's first fact in the same log. 0, from before there were
+    /// operations: one of its own.
+    #[serde(default)]
+    pub op: u64,
+    /// The commit that HEAD of the user's repository stood at, where it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<CommitId>,
     /// What happened.
     pub event: Event,
 }
@@ -136,5 +145,38 @@ pub enum Event {
         session: SessionId,
         /// The turn.
         turn: TurnId,
+    },
+    /// A milestone was set, or removed.
+    MilestoneSet {
+        /// Its name.
+        name: String,
+        /// What it is; none removes it.
+        milestone: Option<Milestone>,
+    },
+    /// Commits that claims name were found again under other ids.
+    RewritesFound {
+        /// As named, and as found.
+        pairs: Vec<(CommitId, CommitId)>,
+    },
+    /// A file of the checkout was edited by hand; the facts of the same operation are what was taken in.
+    HandEdited {
+        /// Its name.
+        file: String,
+        /// The state commit that the file was made from.
+        base: CommitId,
+    },
+    /// An operation was undone; the facts of the same operation are how.
+    Undone {
+        /// The state commit that holds it.
+        operation: CommitId,
+        /// What it was, in one line.
+        what: String,
+    },
+    /// Brings in what differs between two versions of what is no task, by structural 3-way merge.
+    ProjectMerged {
+        /// What both sides began with.
+        base: Box<Project>,
+        /// What one side made of it.
+        theirs: Box<Project>,
     },
 }

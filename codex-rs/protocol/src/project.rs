@@ -1,12 +1,12 @@
 //! `project_state.json`: the part of the long cache that is not a task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::git::{GitSnapshot, Head};
-use crate::ids::{LogId, ProposalId, RunId, SessionId, TaskId, ThreadId};
+use crate::ids::{CommitId, LogId, ProposalId, RunId, SessionId, TaskId, ThreadId};
 use crate::proposal::Proposal;
 use crate::session::Digest;
 
@@ -126,12 +126,29 @@ pub struct DriftEntry {
     pub text: String,
 }
 
+/// What a set of tasks is meant to reach together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Milestone {
+    /// What it is for, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The day it is due, as `YYYY-MM-DD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+}
+
 /// The long cache without its tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Project {
     /// What differs by branch.
     #[serde(default)]
     pub branches: BTreeMap<String, BranchContext>,
+    /// Milestones by name; tasks name theirs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub milestones: BTreeMap<String, Milestone>,
+    /// Commits that claims name, and under which other ids their work was found: rebased, cherry-picked, squashed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rewrites: BTreeMap<CommitId, BTreeSet<CommitId>>,
     /// The newest [`Project::MAX_CHECKPOINTS`] points of roll-up, oldest first.
     #[serde(default)]
     pub checkpoints: Vec<Checkpoint>,

@@ -66,6 +66,23 @@ pub enum Change {
         /// The one it waited for.
         need: TaskId,
     },
+    /// Brings in what differs between two versions of a task, by structural 3-way merge with the task as it is: an edit
+    /// by hand (`base` is what the person saw), an operation undone (`base` is what it had made).
+    MergeTask {
+        /// The task.
+        task: TaskId,
+        /// What both sides began with; none where the task wasn't there.
+        base: Option<Box<Task>>,
+        /// What one side made of it; none where it is gone there.
+        theirs: Option<Box<Task>>,
+    },
+    /// Moves a closed task out of the backlog that is read on every command, or back into it.
+    Archive {
+        /// The task.
+        task: TaskId,
+        /// Out of it.
+        archived: bool,
+    },
 }
 
 impl Change {
@@ -79,7 +96,9 @@ impl Change {
             | Change::AddAlias { task, .. }
             | Change::EditTask { task, .. }
             | Change::AddNeed { task, .. }
-            | Change::RemoveNeed { task, .. } => task,
+            | Change::RemoveNeed { task, .. }
+            | Change::MergeTask { task, .. }
+            | Change::Archive { task, .. } => task,
         }
     }
 }
@@ -96,6 +115,12 @@ pub struct TaskEdit {
     /// New priority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
+    /// New parent; an empty text clears it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// New milestone; an empty text clears it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milestone: Option<String>,
     /// New acceptance; an empty text clears it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<String>,

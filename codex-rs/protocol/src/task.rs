@@ -174,6 +174,13 @@ pub enum Origin {
         /// The turn, when the engine named it.
         turn: Option<TurnId>,
     },
+    /// It was imported from another tool's backlog.
+    Import {
+        /// Which format it came from: `beads`, `taskmaster`, `backlog-md`, `markdown`.
+        format: String,
+        /// Its id there; for a checklist, its file and line.
+        id: String,
+    },
 }
 
 /// A unit of work.
@@ -195,6 +202,9 @@ pub struct Task {
     /// Tasks that must be done before it. Sorted; never a cycle.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<TaskId>,
+    /// The milestone it counts towards, by name; at most [`Task::MAX_NAME`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milestone: Option<String>,
     /// How one tells that it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<String>,
@@ -217,6 +227,10 @@ pub struct Task {
     /// Remarks, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The block of `project_tasks.yaml` in which a person last wrote it: its comments and the order of its keys; none
+    /// where they are as we write them. At most [`Task::MAX_LAYOUT`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
 }
 
 fn default_priority() -> u8 {
@@ -224,10 +238,41 @@ fn default_priority() -> u8 {
 }
 
 impl Task {
+    /// A task that nothing has been said of yet, with the default priority.
+    pub fn new(
+        id: TaskId,
+        title: impl Into<String>,
+        origin: Origin,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            title: title.into(),
+            owner: None,
+            priority: Self::DEFAULT_PRIORITY,
+            parent: None,
+            needs: Vec::new(),
+            milestone: None,
+            acceptance: None,
+            claims: Vec::new(),
+            evidence: Vec::new(),
+            target_commit: None,
+            origin,
+            created_at,
+            aliases: Vec::new(),
+            notes: Vec::new(),
+            layout: None,
+        }
+    }
+
     /// The longest title, in characters.
     pub const MAX_TITLE: usize = 200;
     /// The longest acceptance text, note or reason, in characters.
     pub const MAX_TEXT: usize = 2_000;
+    /// The longest owner or milestone name, in characters.
+    pub const MAX_NAME: usize = 80;
+    /// The longest layout, in bytes; a longer one isn't kept, and the task is written as we write them.
+    pub const MAX_LAYOUT: usize = 16 * 1024;
     /// The most wordings remembered.
     pub const MAX_ALIASES: usize = 8;
     /// The most pieces of evidence kept on a task; the oldest ones that are no commits make room.

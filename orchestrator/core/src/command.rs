@@ -71,6 +71,8 @@ pub struct NewTask {
     pub priority: Option<u8>,
     /// The task it is a part of, as written.
     pub parent: Option<String>,
+    /// The milestone it counts towards.
+    pub milestone: Option<String>,
     /// What must be done before it, as written.
     pub needs: Vec<String>,
     /// How one tells that it is done.
@@ -88,6 +90,8 @@ pub struct Asker {
     pub branch: Option<String>,
     /// The work tree they are in.
     pub worktree: Option<String>,
+    /// The commit HEAD stands at.
+    pub head: Option<CommitId>,
     /// When.
     pub now: Timestamp,
     /// Makes ids of this command differ from those of any other: the log and its next number.
@@ -165,7 +169,7 @@ pub fn changes(
         TaskCommand::Add(new) => add(state, new, asker),
         TaskCommand::Edit { task, edit } => {
             let task = find(state, task)?.id.clone();
-            let edit = checked(edit)?;
+            let edit = checked(state, edit)?;
             Ok(vec![Change::EditTask { task, edit }])
         }
         TaskCommand::Claim {
@@ -251,9 +255,8 @@ fn add(state: &State, new: &NewTask, asker: &Asker) -> Result<Vec<Change>, Refus
         .map(|parent| find(state, parent))
         .transpose()?
         .map(|task| task.id.clone());
+    let id = TaskId::from_seed(&[&title, &asker.nonce]);
     let task = Task {
-        id: TaskId::from_seed(&[&title, &asker.nonce]),
-        title,
         owner: new
             .owner
             .as_deref()
@@ -262,25 +265,24 @@ fn add(state: &State, new: &NewTask, asker: &Asker) -> Result<Vec<Change>, Refus
         priority: priority(new.priority)?.unwrap_or(Task::DEFAULT_PRIORITY),
         parent,
         needs,
+        milestone: new
+            .milestone
+            .as_deref()
+            .map(|name| one_line(name, Task::MAX_NAME))
+            .filter(|name| !name.is_empty()),
         acceptance: new
             .acceptance
             .as_deref()
             .map(text)
             .filter(|text| !text.is_empty()),
-        claims: Vec::new(),
-        evidence: Vec::new(),
-        target_commit: None,
-        origin: asker.origin.clone(),
-        created_at: asker.now,
-        aliases: Vec::new(),
-        notes: Vec::new(),
+        ..Task::new(id, title, asker.origin.clone(), asker.now)
     };
     Ok(vec![Change::AddTask {
         task: Box::new(task),
     }])
 }
 
-fn checked(edit: &TaskEdit) -> Result<TaskEdit, Refusal> {
+fn checked(state: &State, edit: &TaskEdit) -> Result<TaskEdit, Refusal> {
     if *edit == TaskEdit::default() {
         return Err(Refusal::Nothing);
     }
@@ -295,6 +297,18 @@ fn checked(edit: &TaskEdit) -> Result<TaskEdit, Refusal> {
         title,
         owner: edit.owner.as_deref().map(|owner| one_line(owner, 80)),
         priority: priority(edit.priority)?,
+        parent: edit
+            .parent
+            .as_deref()
+            .map(|parent| match parent.trim() {
+                "" => Ok(String::new()),
+                given => find(state, given).map(|task| task.id.to_string()),
+            })
+            .transpose()?,
+        milestone: edit
+            .milestone
+            .as_deref()
+            .map(|name| one_line(name, Task::MAX_NAME)),
         acceptance: edit.acceptance.as_deref().map(text),
         target_commit: edit.target_commit.clone(),
         note: edit

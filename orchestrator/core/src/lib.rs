@@ -10,6 +10,7 @@ pub mod command;
 pub mod drift;
 pub mod graph;
 pub mod judge;
+pub mod merge;
 pub mod name;
 mod open_thread;
 mod record;

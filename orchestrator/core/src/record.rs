@@ -165,7 +165,10 @@ impl Supervisor {
                 proposal.confidence == Confidence::High
                     && cycle_closed_by(&self.state.tasks, task, need).is_none()
             }
-            Change::EditTask { .. } | Change::RemoveNeed { .. } => false,
+            Change::EditTask { .. }
+            | Change::RemoveNeed { .. }
+            | Change::MergeTask { .. }
+            | Change::Archive { .. } => false,
         };
         let is_done = matches!(&proposal.change, Change::Claim { claim, .. } if claim.state == ClaimState::Done);
         if at_once {

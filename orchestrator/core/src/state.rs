@@ -12,6 +12,7 @@ use orch_protocol::text::bounded;
 
 use crate::graph::cycle_closed_by;
 
+use crate::merge::{Lost, merge_projects, merge_task};
 use crate::name::next_name;
 
 /// Everything that is known, as plain data. Sessions and journal entries are there as far as they were loaded.
@@ -21,6 +22,8 @@ pub struct State {
     pub project: Project,
     /// The backlog.
     pub tasks: BTreeMap<TaskId, Task>,
+    /// Closed tasks that were moved out of the backlog, as far as they were loaded.
+    pub archive: BTreeMap<TaskId, Task>,
     /// The short cache: those sessions that were loaded or opened.
     pub sessions: BTreeMap<SessionId, Session>,
     /// Journal entries by name; the text of one that stands in the store and wasn't loaded is `None`.
@@ -58,7 +61,12 @@ impl State {
             | Event::ContextSet { .. }
             | Event::CheckpointReached { .. }
             | Event::DriftMet { .. }
-            | Event::DriftChosen { .. } => None,
+            | Event::DriftChosen { .. }
+            | Event::MilestoneSet { .. }
+            | Event::RewritesFound { .. }
+            | Event::HandEdited { .. }
+            | Event::Undone { .. }
+            | Event::ProjectMerged { .. } => None,
         }
     }
 
@@ -200,6 +208,27 @@ impl State {
                     known.reverted = true;
                 }
             }
+            Event::MilestoneSet { name, milestone } => {
+                match milestone {
+                    Some(milestone) => self
+                        .project
+                        .milestones
+                        .insert(name.clone(), milestone.clone()),
+                    None => self.project.milestones.remove(name),
+                };
+            }
+            Event::RewritesFound { pairs } => {
+                for (named, found) in pairs {
+                    let found_as = self.project.rewrites.entry(named.clone()).or_default();
+                    found_as.insert(found.clone());
+                }
+            }
+            Event::ProjectMerged { base, theirs } => {
+                let merged = merge_projects(base, &self.project, theirs);
+                self.project = merged.value;
+                self.keep_for_review(fact, merged.lost);
+            }
+            Event::HandEdited { .. } | Event::Undone { .. } => {}
         }
     }
 
@@ -233,7 +262,66 @@ impl State {
             }
             Change::AddTask { .. } => {}
             Change::AddNeed { task, need } => self.add_need(fact, task, need, reason),
+            Change::MergeTask { task, base, theirs } => {
+                let merged = merge_task(base.as_deref(), self.tasks.get(task), theirs.as_deref());
+                match merged.value {
+                    // Its edges are added one by one: one that others' edges make a cycle of waits for review.
+                    Some(value) => {
+                        let before = self.tasks.get(task).map(|task| task.needs.clone());
+                        let before = before.unwrap_or_default();
+                        let (old, new): (Vec<TaskId>, Vec<TaskId>) = value
+                            .needs
+                            .iter()
+                            .cloned()
+                            .partition(|need| before.contains(need));
+                        self.tasks.insert(
+                            task.clone(),
+                            Task {
+                                needs: old,
+                                ..value
+                            },
+                        );
+                        for need in &new {
+                            self.add_need(fact, task, need, reason);
+                        }
+                    }
+                    None => {
+                        self.tasks.remove(task);
+                    }
+                }
+                self.keep_for_review(fact, merged.lost);
+            }
+            Change::Archive { task, archived } => match archived {
+                true => {
+                    if let Some(held) = self.tasks.remove(task) {
+                        self.archive.insert(task.clone(), held);
+                    }
+                }
+                false => {
+                    if let Some(held) = self.archive.remove(task) {
+                        self.tasks.entry(task.clone()).or_insert(held);
+                    }
+                }
+            },
             change => self.change_task(change),
+        }
+    }
+
+    /// What a merge could not keep waits for review.
+    fn keep_for_review(&mut self, fact: &Fact, lost: Vec<Lost>) {
+        for Lost { change, why } in lost {
+            let seed = serde_json::to_string(&change).unwrap_or_default();
+            let id = ProposalId::from_seed(&["lost", &seed]);
+            let proposal = Proposal {
+                id: id.clone(),
+                by: fact.by,
+                at: fact.at,
+                change,
+                reason: bounded(&why, Task::MAX_TEXT),
+                confidence: Confidence::Low,
+                evidence: Vec::new(),
+            };
+            self.project.proposals.insert(id, proposal);
         }
     }
 
@@ -283,7 +371,10 @@ impl State {
             return;
         };
         match change {
-            Change::AddTask { .. } | Change::AddNeed { .. } => {}
+            Change::AddTask { .. }
+            | Change::AddNeed { .. }
+            | Change::MergeTask { .. }
+            | Change::Archive { .. } => {}
             Change::Claim { claim, .. } => {
                 if !task.claims.iter().any(|known| known.id == claim.id) {
                     task.claims.push(claim.clone());
@@ -341,6 +432,8 @@ fn edit_task(task: &mut Task, edit: &TaskEdit) {
         title,
         owner,
         priority,
+        parent,
+        milestone,
         acceptance,
         target_commit,
         note,
@@ -353,6 +446,12 @@ fn edit_task(task: &mut Task, edit: &TaskEdit) {
     }
     if let Some(priority) = priority {
         task.priority = *priority;
+    }
+    if let Some(parent) = parent {
+        task.parent = Some(TaskId::new(parent.clone())).filter(|_| !parent.is_empty());
+    }
+    if let Some(milestone) = milestone {
+        task.milestone = Some(milestone.clone()).filter(|name| !name.is_empty());
     }
     if let Some(acceptance) = acceptance {
         task.acceptance = Some(acceptance.clone()).filter(|text| !text.is_empty());

@@ -97,6 +97,22 @@ pub enum Input {
     },
 }
 
+impl Input {
+    /// Whether it begins an operation, and where HEAD stood then; the other inputs go on with the one under way.
+    fn begins(&self) -> Option<Option<CommitId>> {
+        let of = |seen: Option<&GitSnapshot>| seen.and_then(|seen| seen.head.commit().cloned());
+        match self {
+            Input::Start(start) => Some(of(start.seen.as_ref())),
+            Input::Ended(ended) => Some(of(ended.after.as_ref())),
+            Input::Moved { moved, .. } => Some(of(Some(&moved.1))),
+            Input::Chosen { head, .. } => Some(head.commit().cloned()),
+            Input::Command { asker, .. } => Some(asker.head.clone()),
+            Input::Reverted { .. } | Input::Amended { .. } => Some(None),
+            Input::Compared { .. } | Input::Parked { .. } | Input::Opinions { .. } => None,
+        }
+    }
+}
+
 /// What a run left behind.
 #[derive(Debug, Clone)]
 pub struct Ended {
@@ -210,6 +226,10 @@ pub struct Supervisor {
     pub(crate) recording: Option<Recording>,
     log: LogId,
     seq: u64,
+    /// `seq` of the first fact of the operation under way.
+    op: u64,
+    /// Where HEAD stood, as the input said that began it.
+    head: Option<CommitId>,
     step: Step,
 }
 
@@ -224,6 +244,8 @@ impl Supervisor {
             recording: None,
             log,
             seq,
+            op: seq + 1,
+            head: None,
             step: Step::default(),
         }
     }
@@ -246,6 +268,10 @@ impl Supervisor {
 
     /// Takes one input. The returned facts are applied to the state already; they count once they are durable.
     pub fn handle(&mut self, input: Input) -> Step {
+        if let Some(head) = input.begins() {
+            self.op = self.seq + 1;
+            self.head = head;
+        }
         match input {
             Input::Start(start) => self.start(*start),
             Input::Compared { now, relation } => self.compared(now, &relation),
@@ -357,6 +383,8 @@ impl Supervisor {
             id,
             at,
             by,
+            op: self.op,
+            head: self.head.clone(),
             event: redact::event(event),
         };
         self.state.apply(&fact);

@@ -114,6 +114,8 @@ fn facts(log: &LogId, seq: &mut u64, turn: u64) -> Vec<Fact> {
             },
             at,
             by: Actor::Supervisor,
+            op: 0,
+            head: None,
             event,
         }
     });

@@ -15,6 +15,7 @@ pub(super) fn add(add: Add) -> TaskCommand {
         owner: add.owner,
         priority: add.priority,
         parent: add.parent,
+        milestone: None,
         needs: add.needs,
         acceptance: add.acceptance,
     })
@@ -27,8 +28,8 @@ pub(super) fn update(update: Update) -> Result<TaskCommand, Answer> {
         owner: update.owner,
         priority: update.priority,
         acceptance: update.acceptance,
-        target_commit: None,
         note: update.note,
+        ..TaskEdit::default()
     };
     let (task, reason) = (update.task, update.reason);
     let said = update.status.map(|status| match status {

@@ -13,6 +13,7 @@ fn asked(machine: &mut Machine, command: TaskCommand) -> Vec<String> {
         origin: Origin::Person { branch: None },
         branch: Some("main".to_owned()),
         worktree: Some("/repo".to_owned()),
+        head: None,
         now: at(5),
         nonce: machine.supervisor.nonce(),
     };

@@ -79,22 +79,7 @@ pub(crate) fn id(name: &str) -> TaskId {
 }
 
 pub(crate) fn task(name: &str) -> Task {
-    Task {
-        id: id(name),
-        title: name.to_owned(),
-        owner: None,
-        priority: Task::DEFAULT_PRIORITY,
-        parent: None,
-        needs: Vec::new(),
-        acceptance: None,
-        claims: Vec::new(),
-        evidence: Vec::new(),
-        target_commit: None,
-        origin: Origin::Person { branch: None },
-        created_at: at(0),
-        aliases: Vec::new(),
-        notes: Vec::new(),
-    }
+    Task::new(id(name), name, Origin::Person { branch: None }, at(0))
 }
 
 pub(crate) fn needing(name: &str, needs: &[&str]) -> Task {
@@ -329,6 +314,11 @@ pub(crate) fn name(event: &Event) -> &'static str {
         Event::DriftChosen { .. } => "drift chosen",
         Event::Anchored { .. } => "anchored",
         Event::TurnReverted { .. } => "turn reverted",
+        Event::MilestoneSet { .. } => "milestone set",
+        Event::RewritesFound { .. } => "rewrites found",
+        Event::HandEdited { .. } => "hand edited",
+        Event::Undone { .. } => "undone",
+        Event::ProjectMerged { .. } => "project merged",
     }
 }
 
@@ -341,6 +331,8 @@ pub(crate) fn changed(log: &str, seq: u64, change: Change) -> Fact {
         },
         at: at(seq as i64),
         by: Actor::Person,
+        op: 0,
+        head: None,
         event: Event::Changed {
             change,
             reason: "by command".to_owned(),

@@ -110,8 +110,8 @@ fn edit() -> impl Strategy<Value = TaskEdit> {
             owner,
             priority,
             acceptance,
-            target_commit: None,
             note,
+            ..TaskEdit::default()
         },
     )
 }
@@ -329,6 +329,7 @@ fn feed(machine: &mut Machine, n: usize, given: Given) {
                 origin: Origin::Person { branch: None },
                 branch: Some("main".to_owned()),
                 worktree: None,
+                head: None,
                 now,
                 nonce: machine.supervisor.nonce(),
             }),

@@ -234,6 +234,14 @@ pub fn what(event: &Event) -> String {
         Event::DriftChosen { choice: None, .. } => "drift: choice taken up".to_owned(),
         Event::Anchored { .. } => "moved by the user's own command".to_owned(),
         Event::TurnReverted { turn, .. } => format!("turn {turn} taken back"),
+        Event::MilestoneSet { name, milestone } => {
+            let word = if milestone.is_some() { "set" } else { "remove" };
+            format!("{word} milestone {}", one_line(name, 80))
+        }
+        Event::RewritesFound { pairs } => format!("{} commits found rewritten", pairs.len()),
+        Event::HandEdited { file, .. } => format!("edit {} by hand", one_line(file, 80)),
+        Event::Undone { what, .. } => format!("undo: {}", one_line(what, 100)),
+        Event::ProjectMerged { .. } => "merge project state".to_owned(),
     }
 }
 
@@ -248,6 +256,14 @@ fn change_in_words(change: &Change) -> String {
         Change::EditTask { .. } => format!("edit {id}"),
         Change::AddNeed { need, .. } => format!("need {id} → {need}"),
         Change::RemoveNeed { need, .. } => format!("unneed {id} → {need}"),
+        Change::MergeTask {
+            theirs: Some(_), ..
+        } => format!("change {id}"),
+        Change::MergeTask { theirs: None, .. } => format!("take out {id}"),
+        Change::Archive { archived: true, .. } => format!("archive {id}"),
+        Change::Archive {
+            archived: false, ..
+        } => format!("bring back {id}"),
     }
 }
 

@@ -19,22 +19,12 @@ pub(crate) fn folder() -> TempDir {
 }
 
 pub(crate) fn task(title: &str) -> Task {
-    Task {
-        id: TaskId::from_seed(&[title]),
-        title: title.to_owned(),
-        owner: None,
-        priority: Task::DEFAULT_PRIORITY,
-        parent: None,
-        needs: Vec::new(),
-        acceptance: None,
-        claims: Vec::new(),
-        evidence: Vec::new(),
-        target_commit: None,
-        origin: Origin::Person { branch: None },
-        created_at: at(0),
-        aliases: Vec::new(),
-        notes: Vec::new(),
-    }
+    Task::new(
+        TaskId::from_seed(&[title]),
+        title,
+        Origin::Person { branch: None },
+        at(0),
+    )
 }
 
 pub(crate) fn added(log: &LogId, seq: u64, title: &str) -> Fact {
@@ -59,6 +49,8 @@ pub(crate) fn fact(log: &LogId, seq: u64, event: Event) -> Fact {
         },
         at: at(0),
         by: Actor::Person,
+        op: 0,
+        head: None,
         event,
     }
 }

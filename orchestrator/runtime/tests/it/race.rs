@@ -65,6 +65,7 @@ async fn writer_process() {
             origin: Origin::Person { branch: None },
             branch: None,
             worktree: None,
+            head: None,
             now: SystemClock.now(),
             nonce: String::new(),
         };
