@@ -20,7 +20,7 @@ use orch_protocol::task::Actor;
 use thiserror::Error;
 
 use crate::git::GitError;
-use crate::ports::{Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore};
+use crate::ports::{Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore, Wanted};
 use crate::store::StoreError;
 
 /// A turn that nothing was heard of for this long has ended, whatever ended it.
@@ -193,7 +193,7 @@ impl Driver<'_> {
     }
 
     async fn loaded(&mut self, threads: &[ThreadId]) -> Result<Supervisor, DriverError> {
-        let state = self.store.load(threads).await?;
+        let state = self.store.load(&Wanted::of(threads)).await?;
         let log = self.store.log_id().clone();
         Ok(Supervisor::new(state, log, self.limits))
     }
@@ -221,7 +221,7 @@ impl Driver<'_> {
 
     /// Loads the state, and finishes what dead processes have left unfinished.
     pub async fn open(&mut self, threads: &[ThreadId]) -> Result<Supervisor, DriverError> {
-        let state = self.store.load(threads).await?;
+        let state = self.store.load(&Wanted::of(threads)).await?;
         let dead: Vec<OpenRun> = state
             .project
             .open_runs
@@ -246,7 +246,7 @@ impl Driver<'_> {
         }
         let also = found.iter().filter_map(|(_, ran)| ran.thread.clone());
         let threads: Vec<ThreadId> = threads.iter().cloned().chain(also).collect();
-        let state = self.store.load(&threads).await?;
+        let state = self.store.load(&Wanted::of(&threads)).await?;
         let mut supervisor = Supervisor::new(state, self.store.log_id().clone(), self.limits);
         for (run, ran) in found {
             let ended = self.ended(&supervisor, &run.run, ran, true).await?;
@@ -376,7 +376,7 @@ impl Driver<'_> {
                 turn.ran = Some((ran.exit_code, ran.signal));
                 // Meanwhile the agent has had its tools, and people other terminals.
                 let threads: Vec<ThreadId> = ran.thread.iter().cloned().collect();
-                supervisor.refresh(self.store.load(&threads).await?);
+                supervisor.refresh(self.store.load(&Wanted::of(&threads)).await?);
                 if let Some(remark) = &ran.remark {
                     (self.tell)(remark);
                 }

@@ -14,7 +14,7 @@ use orch_protocol::ids::{CommitId, LogId, ThreadId};
 use orch_protocol::project::OpenRun;
 
 use crate::git::GitError;
-use crate::ports::{Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore};
+use crate::ports::{Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore, Wanted};
 use crate::store::StoreError;
 
 /// Keeps the state in memory.
@@ -44,7 +44,7 @@ impl StateStore for MemStore {
         &self.id
     }
 
-    async fn load(&mut self, _threads: &[ThreadId]) -> Result<State, StoreError> {
+    async fn load(&mut self, _wanted: &Wanted) -> Result<State, StoreError> {
         Ok(self.state.clone())
     }
 

@@ -33,14 +33,55 @@ impl Clock for SystemClock {
     }
 }
 
+/// What of the state is read: the whole of it grows with the project, and few commands need all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The sessions of these threads.
+    pub threads: Vec<ThreadId>,
+    /// The backlog, as far as this says.
+    pub backlog: Backlog,
+}
+
+/// How much of the backlog is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Backlog {
+    /// Every task, whole, and the archive.
+    #[default]
+    Whole,
+    /// Every task without evidence, acceptance, notes and layout; no archive. For whoever asks what is ready.
+    Outline,
+    /// The tasks whose ids begin so, whole, archived or not. Others of their files may come along.
+    Of(Vec<String>),
+    /// None: for whoever adds to it.
+    Untouched,
+}
+
+impl Wanted {
+    /// The whole backlog, and the sessions of `threads`.
+    pub fn of(threads: &[ThreadId]) -> Self {
+        Self {
+            threads: threads.to_vec(),
+            backlog: Backlog::Whole,
+        }
+    }
+
+    /// A part of the backlog, and no session.
+    pub fn backlog(backlog: Backlog) -> Self {
+        Self {
+            threads: Vec::new(),
+            backlog,
+        }
+    }
+}
+
 /// Where the state lives.
 #[async_trait]
 pub trait StateStore: Send {
     /// The log this process writes.
     fn log_id(&self) -> &LogId;
 
-    /// The state with every durable fact of every process, and the sessions of `threads`.
-    async fn load(&mut self, threads: &[ThreadId]) -> Result<State, StoreError>;
+    /// The state with every durable fact of every process, as far as it is wanted.
+    async fn load(&mut self, wanted: &Wanted) -> Result<State, StoreError>;
 
     /// Makes facts durable. Once this returns they survive `kill -9` and a power cut.
     async fn append(&mut self, facts: &[Fact]) -> Result<(), StoreError>;

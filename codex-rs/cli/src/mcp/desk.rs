@@ -8,7 +8,7 @@ use orch_core::command::{TaskCommand, find};
 use orch_core::graph::ready;
 use orch_protocol::task::{Task, TaskStatus};
 use orch_protocol::text::one_line;
-use orch_runtime::ports::StateStore;
+use orch_runtime::ports::{Backlog, StateStore, Wanted};
 use serde_json::{Value, json};
 
 use super::Caller;
@@ -244,7 +244,10 @@ impl Desk {
             ));
         }
         let project = self.project()?;
-        let state = project.store.load(&[]).await?;
+        let state = project
+            .store
+            .load(&Wanted::backlog(Backlog::Untouched))
+            .await?;
         let mut names: Vec<&String> = state.journal.keys().collect();
         names.sort_by_key(|name| std::cmp::Reverse(sort_key(name)));
         let mut found = Vec::new();

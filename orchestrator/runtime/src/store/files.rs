@@ -1,44 +1,30 @@
-//! The state as files: how it is cut into blobs, and read back. No git here, no disk.
+//! The state as files: which file holds what, how it is written, and read back. No git here, no disk.
 //!
-//! Tasks are sharded by the first character of their id, so that a change writes 1/32 of the backlog and a command
-//! reads 32 blobs, not one a task.
+//! Tasks are sharded by the first two characters of their id, one task a line: a change writes 1/1024 of the backlog,
+//! and a line-wise diff of two versions of a shard is a diff of its tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use orch_core::state::State;
-use orch_protocol::fact::{Event, Fact};
 use orch_protocol::ids::{LogId, TaskId};
 use orch_protocol::project::Project;
-use orch_protocol::proposal::Change;
 use orch_protocol::session::Session;
 use orch_protocol::task::Task;
-use orch_protocol::text::one_line;
 use serde::{Deserialize, Serialize};
 
 /// The version of everything written here.
-pub const SCHEMA: u64 = 1;
+pub const SCHEMA: u64 = 2;
 
-/// What stands in the store, as bytes.
-#[derive(Debug, Default)]
-pub struct Blobs {
-    /// Files at the top.
-    pub fixed: BTreeMap<String, Vec<u8>>,
-    /// Files in `tasks/`.
-    pub tasks: BTreeMap<String, Vec<u8>>,
-    /// Those files in `sessions/` that are wanted.
-    pub sessions: BTreeMap<String, Vec<u8>>,
-    /// Names in `journal/`.
-    pub journal: Vec<String>,
-}
-
-/// A state, and what of it could not be read.
-#[derive(Debug, Default)]
-pub struct Loaded {
-    /// The state.
-    pub state: State,
-    /// Session files that don't parse: passed over, and to be set aside.
-    pub unreadable: Vec<String>,
-}
+/// The folder of the backlog.
+pub const TASKS: &str = "tasks";
+/// The folder of closed tasks that were moved out of it.
+pub const ARCHIVE: &str = "archive";
+/// Where the schema's version stands.
+pub const SCHEMA_FILE: &str = "schema.json";
+/// Where all that is no task stands.
+pub const PROJECT_FILE: &str = "project_state.json";
+/// Where it stands how far each log is contained.
+pub const FOLDED_FILE: &str = "folded.json";
 
 /// Why files are no state.
 #[derive(Debug)]
@@ -60,54 +46,88 @@ struct SchemaFile {
 }
 
 #[derive(Serialize, Deserialize)]
-struct TaskFile {
-    tasks: Vec<Task>,
+struct TaskFile<T> {
+    tasks: Vec<T>,
 }
 
-/// Reads a state from its files. A session that doesn't parse is passed over; anything else that doesn't is an error.
-pub fn parse(blobs: &Blobs) -> Result<Loaded, FilesError> {
-    let version: Option<SchemaFile> = fixed(blobs, "schema.json")?;
-    if let Some(found) = version
-        .map(|file| file.schema)
-        .filter(|found| *found > SCHEMA)
-    {
-        return Err(FilesError::Newer {
-            found,
-            known: SCHEMA,
-        });
-    }
-    let mut loaded = Loaded::default();
-    loaded.state.project = fixed::<Project>(blobs, "project_state.json")?.unwrap_or_default();
-    loaded.state.folded = fixed::<BTreeMap<LogId, u64>>(blobs, "folded.json")?.unwrap_or_default();
-    for (name, bytes) in &blobs.tasks {
-        let file: TaskFile = json(&format!("tasks/{name}"), bytes)?;
-        loaded
-            .state
-            .tasks
-            .extend(file.tasks.into_iter().map(|task| (task.id.clone(), task)));
-    }
-    for (name, bytes) in &blobs.sessions {
-        match serde_json::from_slice::<Session>(bytes) {
-            Ok(session) => {
-                loaded.state.sessions.insert(session.id.clone(), session);
+/// Where the tasks stand whose ids begin alike: the first two characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Shard(pub [u8; 2]);
+
+impl Shard {
+    /// The shard of a task. An id that no id of ours looks like has a shard as well, and none that leads anywhere else.
+    pub fn of(id: &TaskId) -> Self {
+        let plain = |at: usize| {
+            let byte = id.as_str().as_bytes().get(at).copied().unwrap_or(b'_');
+            if byte.is_ascii_lowercase() || byte.is_ascii_digit() {
+                byte
+            } else {
+                b'_'
             }
-            Err(_) => loaded.unreadable.push(format!("sessions/{name}")),
+        };
+        Self([plain(0), plain(1)])
+    }
+
+    /// The shard that a file of the store is, by its path below [`TASKS`] or [`ARCHIVE`]: `a/b.json`.
+    pub fn of_path(path: &str) -> Option<Self> {
+        match path.as_bytes() {
+            [a, b'/', b, b'.', b'j', b's', b'o', b'n'] => Some(Self([*a, *b])),
+            _ => None,
         }
     }
-    let entries = blobs
-        .journal
-        .iter()
-        .filter_map(|name| name.strip_suffix(".md"));
-    loaded.state.journal = entries.map(|name| (name.to_owned(), None)).collect();
-    Ok(loaded)
+
+    /// Its path in the store, below `dir`.
+    pub fn path(self, dir: &str) -> String {
+        let [a, b] = self.0.map(char::from);
+        format!("{dir}/{a}/{b}.json")
+    }
+
+    /// Whether tasks whose ids begin with `prefix` may stand in it.
+    pub fn may_hold(self, prefix: &str) -> bool {
+        let prefix = prefix.as_bytes();
+        let known = prefix.len().min(2);
+        prefix[..known] == self.0[..known]
+    }
 }
 
-fn fixed<T: for<'de> Deserialize<'de>>(blobs: &Blobs, name: &str) -> Result<Option<T>, FilesError> {
-    blobs
-        .fixed
-        .get(name)
-        .map(|bytes| json(name, bytes))
-        .transpose()
+/// Refuses what a newer codex-orch has written; tells the version otherwise.
+pub fn schema(bytes: Option<&[u8]>) -> Result<u64, FilesError> {
+    let Some(bytes) = bytes else {
+        return Ok(SCHEMA);
+    };
+    let file: SchemaFile = json(SCHEMA_FILE, bytes)?;
+    match file.schema > SCHEMA {
+        true => Err(FilesError::Newer {
+            found: file.schema,
+            known: SCHEMA,
+        }),
+        false => Ok(file.schema),
+    }
+}
+
+/// What every store begins with.
+pub fn schema_file() -> Result<Vec<u8>, serde_json::Error> {
+    pretty(&SchemaFile { schema: SCHEMA })
+}
+
+/// Reads all that is no task.
+pub fn project(bytes: Option<&[u8]>) -> Result<Project, FilesError> {
+    bytes.map_or(Ok(Project::default()), |bytes| json(PROJECT_FILE, bytes))
+}
+
+/// Reads how far each log is contained.
+pub fn folded(bytes: Option<&[u8]>) -> Result<BTreeMap<LogId, u64>, FilesError> {
+    bytes.map_or(Ok(BTreeMap::new()), |bytes| json(FOLDED_FILE, bytes))
+}
+
+/// Reads the tasks of one file.
+pub fn tasks(path: &str, bytes: &[u8]) -> Result<Vec<Task>, FilesError> {
+    Ok(json::<TaskFile<Task>>(path, bytes)?.tasks)
+}
+
+/// Reads one session.
+pub fn session(path: &str, bytes: &[u8]) -> Result<Session, FilesError> {
+    json(path, bytes)
 }
 
 fn json<T: for<'de> Deserialize<'de>>(file: &str, bytes: &[u8]) -> Result<T, FilesError> {
@@ -117,61 +137,81 @@ fn json<T: for<'de> Deserialize<'de>>(file: &str, bytes: &[u8]) -> Result<T, Fil
     })
 }
 
-/// The files that differ between two states. `first` adds what every store begins with.
-pub fn changes(
-    before: &State,
-    after: &State,
-    first: bool,
+/// What a state commit may change: the files that facts can have touched. Everything else is as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Shards of the backlog and of the archive.
+    pub shards: BTreeSet<Shard>,
+    /// Sessions, by name.
+    pub sessions: BTreeSet<String>,
+    /// Journal entries, by name.
+    pub journal: BTreeSet<String>,
+}
+
+/// The touched files as a state has them; none for one that isn't there (any more).
+pub fn written(
+    state: &State,
+    touched: &Touched,
 ) -> Result<BTreeMap<String, Option<Vec<u8>>>, serde_json::Error> {
-    let mut changes = BTreeMap::new();
-    if first {
-        changes.insert(
-            "schema.json".to_owned(),
-            Some(pretty(&SchemaFile { schema: SCHEMA })?),
-        );
+    let mut files = BTreeMap::from([
+        (PROJECT_FILE.to_owned(), Some(pretty(&state.project)?)),
+        (FOLDED_FILE.to_owned(), Some(pretty(&state.folded)?)),
+    ]);
+    for shard in &touched.shards {
+        files.insert(shard.path(TASKS), task_file(&state.tasks, *shard)?);
+        files.insert(shard.path(ARCHIVE), task_file(&state.archive, *shard)?);
     }
-    if first || before.project != after.project {
-        changes.insert(
-            "project_state.json".to_owned(),
-            Some(pretty(&after.project)?),
-        );
+    for name in &touched.sessions {
+        let session = state
+            .sessions
+            .iter()
+            .find(|(id, _)| id.as_str() == name)
+            .map(|(_, session)| pretty(session));
+        if let Some(session) = session.transpose()? {
+            files.insert(session_path(name), Some(session));
+        }
     }
-    if first || before.folded != after.folded {
-        changes.insert("folded.json".to_owned(), Some(pretty(&after.folded)?));
+    for name in &touched.journal {
+        if let Some(Some(text)) = state.journal.get(name) {
+            files.insert(journal_path(name), Some(text.clone().into_bytes()));
+        }
     }
-    let changed = |id: &&TaskId| before.tasks.get(*id) != after.tasks.get(*id);
-    let shards: BTreeSet<char> = before
-        .tasks
-        .keys()
-        .chain(after.tasks.keys())
-        .filter(changed)
-        .filter_map(shard)
-        .collect();
-    for shard_of in shards {
-        let tasks: Vec<Task> = after
-            .tasks
+    Ok(files)
+}
+
+fn task_file(
+    tasks: &BTreeMap<TaskId, Task>,
+    shard: Shard,
+) -> Result<Option<Vec<u8>>, serde_json::Error> {
+    // Irregular ids are few, and may stand anywhere in the order.
+    let begins = TaskId::new(String::from_utf8_lossy(&shard.0).into_owned());
+    let regular = tasks
+        .range(begins..)
+        .take_while(|(id, _)| Shard::of(id) == shard);
+    let held: Vec<&Task> = match shard.0.contains(&b'_') {
+        false => regular.map(|(_, task)| task).collect(),
+        true => tasks
             .values()
-            .filter(|task| shard(&task.id) == Some(shard_of))
-            .cloned()
-            .collect();
-        let bytes = if tasks.is_empty() {
-            None
-        } else {
-            Some(pretty(&TaskFile { tasks })?)
-        };
-        changes.insert(format!("tasks/{shard_of}.json"), bytes);
+            .filter(|task| Shard::of(&task.id) == shard)
+            .collect(),
+    };
+    if held.is_empty() {
+        return Ok(None);
     }
-    for (id, session) in &after.sessions {
-        if before.sessions.get(id) != Some(session) {
-            changes.insert(format!("sessions/{id}.json"), Some(pretty(session)?));
+    let mut bytes = b"{\"tasks\":[\n".to_vec();
+    for (at, task) in held.iter().enumerate() {
+        if at > 0 {
+            bytes.extend_from_slice(b",\n");
         }
+        serde_json::to_writer(&mut bytes, task)?;
     }
-    for (name, text) in &after.journal {
-        if let Some(text) = text {
-            changes.insert(journal_path(name), Some(text.clone().into_bytes()));
-        }
-    }
-    Ok(changes)
+    bytes.extend_from_slice(b"\n]}\n");
+    Ok(Some(bytes))
+}
+
+/// Where a session stands.
+pub fn session_path(name: &str) -> String {
+    format!("sessions/{name}.json")
 }
 
 /// Where a journal entry stands.
@@ -179,101 +219,8 @@ pub fn journal_path(name: &str) -> String {
     format!("journal/{name}.md")
 }
 
-fn shard(id: &TaskId) -> Option<char> {
-    id.as_str().chars().next()
-}
-
 fn pretty<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = serde_json::to_vec_pretty(value)?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-/// The state commit's message: who did what, for whoever reads the history with git.
-pub fn message(facts: &[Fact]) -> String {
-    let lines: Vec<String> = facts
-        .iter()
-        .map(|fact| format!("{}: {}", fact.by.name(), what(&fact.event)))
-        .collect();
-    let subject = match lines.as_slice() {
-        [] => "nothing new".to_owned(),
-        [only] => only.clone(),
-        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
-    };
-    if lines.len() > 1 {
-        format!("{subject}\n\n{}\n", lines.join("\n"))
-    } else {
-        format!("{subject}\n")
-    }
-}
-
-/// A fact in a few words.
-pub fn what(event: &Event) -> String {
-    match event {
-        Event::RunStarted { run } => format!("start {}", run.run),
-        Event::RunEnded { run, .. } => format!("end {run}"),
-        Event::SessionOpened { session, .. } => format!("session {session}"),
-        Event::TurnRecorded { record, .. } => format!("turn {}", one_line(&record.request, 60)),
-        Event::TurnSummarised { .. } => "turn summary".to_owned(),
-        Event::SessionDigested { journal, .. } => format!("journal {journal}"),
-        Event::Changed { change, .. } => change_in_words(change),
-        Event::Proposed { proposal } => format!("propose: {}", one_line(&proposal.reason, 80)),
-        Event::ProposalSettled { proposal, accepted } => {
-            format!(
-                "{} proposal {proposal}",
-                if *accepted { "accept" } else { "reject" }
-            )
-        }
-        Event::ContextSet { branch, .. } => format!("context of {}", one_line(branch, 80)),
-        Event::CheckpointReached { checkpoint } => format!("checkpoint {}", checkpoint.trigger),
-        Event::DriftMet { drift } => format!("drift {} ({})", drift.kind, drift.choice),
-        Event::DriftChosen {
-            choice: Some(choice),
-            ..
-        } => format!("drift: {} chosen", one_line(&choice.choice, 20)),
-        Event::DriftChosen { choice: None, .. } => "drift: choice taken up".to_owned(),
-        Event::Anchored { .. } => "moved by the user's own command".to_owned(),
-        Event::TurnReverted { turn, .. } => format!("turn {turn} taken back"),
-        Event::MilestoneSet { name, milestone } => {
-            let word = if milestone.is_some() { "set" } else { "remove" };
-            format!("{word} milestone {}", one_line(name, 80))
-        }
-        Event::RewritesFound { pairs } => format!("{} commits found rewritten", pairs.len()),
-        Event::HandEdited { file, .. } => format!("edit {} by hand", one_line(file, 80)),
-        Event::Undone { what, .. } => format!("undo: {}", one_line(what, 100)),
-        Event::ProjectMerged { .. } => "merge project state".to_owned(),
-    }
-}
-
-fn change_in_words(change: &Change) -> String {
-    let id = change.task();
-    match change {
-        Change::AddTask { task } => format!("add {id} {}", one_line(&task.title, 60)),
-        Change::Claim { claim, .. } => format!("claim {id} {}", state_in_words(claim.state)),
-        Change::AnchorClaim { .. } => format!("anchor {id}"),
-        Change::AddEvidence { evidence, .. } => format!("evidence {id} ({})", evidence.len()),
-        Change::AddAlias { .. } => format!("reword {id}"),
-        Change::EditTask { .. } => format!("edit {id}"),
-        Change::AddNeed { need, .. } => format!("need {id} → {need}"),
-        Change::RemoveNeed { need, .. } => format!("unneed {id} → {need}"),
-        Change::MergeTask {
-            theirs: Some(_), ..
-        } => format!("change {id}"),
-        Change::MergeTask { theirs: None, .. } => format!("take out {id}"),
-        Change::Archive { archived: true, .. } => format!("archive {id}"),
-        Change::Archive {
-            archived: false, ..
-        } => format!("bring back {id}"),
-    }
-}
-
-fn state_in_words(state: orch_protocol::task::ClaimState) -> &'static str {
-    use orch_protocol::task::ClaimState;
-    match state {
-        ClaimState::Pending => "pending",
-        ClaimState::Active => "active",
-        ClaimState::Blocked => "blocked",
-        ClaimState::Done => "done",
-        ClaimState::Dropped => "dropped",
-    }
 }

@@ -3,23 +3,28 @@
 //! It never adds an object or a ref to the user's repository. What the files in it mean is in docs/data-formats.md.
 
 pub mod checkout;
+mod commits;
 pub mod files;
+mod fold;
 pub mod log;
+mod migrate;
 mod objects;
+mod outline;
+mod read;
+pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use orch_core::state::State;
 use orch_protocol::fact::Fact;
-use orch_protocol::ids::{CommitId, LogId, SessionId, ThreadId};
+use orch_protocol::ids::{CommitId, LogId, SessionId};
 use thiserror::Error;
 
-use crate::ports::StateStore;
-use files::{Blobs, FilesError};
+use crate::ports::{StateStore, Wanted};
+use files::FilesError;
 use log::{Log, LogError};
 use objects::Objects;
 
@@ -56,6 +61,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    fn of_files(path: &Path, error: FilesError) -> Self {
+        let path = path.to_owned();
+        match error {
+            FilesError::Newer { found, known } => Self::Newer { path, found, known },
+            FilesError::Corrupt { file, source } => Self::Corrupt { path, file, source },
+        }
+    }
+
     /// What to do about it, in one line.
     pub fn hint(&self) -> String {
         match self {
@@ -184,182 +197,20 @@ impl BareStore {
         self.dir.join("log")
     }
 
-    /// Reads the state as it stands, all logs laid over it. Pure reading: nothing is created or changed.
-    fn read(&mut self, threads: &[ThreadId]) -> Result<Overlaid, StoreError> {
-        for _ in 0..TRIES {
-            let objects = Objects::open(&self.git_dir())?;
-            let head = objects.as_ref().map_or(Ok(None), Objects::head)?;
-            let logs = log::read_all(&self.logs_dir()).map_err(|error| self.log_error(error))?;
-            // A log may have been folded and removed between the two looks: then the ref has moved, and we look again.
-            if objects.as_ref().map_or(Ok(None), Objects::head)? != head {
-                continue;
-            }
-            let mut base = match (&objects, &head) {
-                (Some(objects), Some(head)) => self.base(objects, head, &logs, threads)?,
-                _ => State::default(),
-            };
-            let stored = base.clone();
-            let mut new = Vec::new();
-            for fact in logs.iter().flat_map(|log| &log.facts) {
-                if base.apply(fact) {
-                    new.push(fact.clone());
-                }
-            }
-            return Ok(Overlaid {
-                objects,
-                head,
-                stored,
-                state: base,
-                new,
-                logs,
-            });
-        }
-        Err(StoreError::Busy {
+    /// Where what can be made anew at any time is kept.
+    pub fn cache_dir(&self) -> PathBuf {
+        self.dir.join("cache")
+    }
+
+    fn busy(&self) -> StoreError {
+        StoreError::Busy {
             path: self.dir.clone(),
             tries: TRIES,
-        })
-    }
-
-    fn base(
-        &mut self,
-        objects: &Objects,
-        head: &CommitId,
-        logs: &[log::Read],
-        threads: &[ThreadId],
-    ) -> Result<State, StoreError> {
-        let pieces: BTreeSet<String> = threads.iter().map(orch_core::name::thread_part).collect();
-        let touched: BTreeSet<&SessionId> = logs
-            .iter()
-            .flat_map(|log| &log.facts)
-            .filter_map(|fact| State::session_of(&fact.event))
-            .collect();
-        let wanted = |name: &str| {
-            let stem = name.strip_suffix(".json").unwrap_or(name);
-            touched.contains(&SessionId::new(stem))
-                || pieces.iter().any(|piece| stem.ends_with(piece.as_str()))
-        };
-        let blobs = Blobs {
-            fixed: objects.read_flat(head)?,
-            tasks: objects.read_dir(head, "tasks", |_| true)?,
-            sessions: objects.read_dir(head, "sessions", wanted)?,
-            journal: objects.list(head, "journal")?,
-        };
-        let loaded = files::parse(&blobs).map_err(|error| match error {
-            FilesError::Newer { found, known } => StoreError::Newer {
-                path: self.git_dir(),
-                found,
-                known,
-            },
-            FilesError::Corrupt { file, source } => StoreError::Corrupt {
-                path: self.git_dir(),
-                file,
-                source,
-            },
-        })?;
-        for file in loaded.unreadable {
-            tracing::warn!(
-                file,
-                "a session file can't be read; it is set aside at the next fold"
-            );
-            self.unreadable.insert(file.clone());
-            self.set_aside.insert(file);
         }
-        Ok(loaded.state)
     }
 
-    fn fold_now(&mut self) -> Result<(), StoreError> {
-        let guard = self.fold_lock()?;
-        for attempt in 0..TRIES {
-            let read = self.read(&[])?;
-            if read.new.is_empty() && self.set_aside.is_empty() {
-                self.clean_up(&read.logs)?;
-                return Ok(());
-            }
-            let objects = match read.objects {
-                Some(objects) => objects,
-                None => Objects::create(&self.git_dir())?,
-            };
-            objects.remove_stale_lock();
-            let mut state = read.state;
-            let alive: BTreeSet<&LogId> = read.logs.iter().map(|log| &log.id).collect();
-            state.folded.retain(|log, _| alive.contains(log));
-            let mut changes =
-                files::changes(&read.stored, &state, read.head.is_none()).map_err(|source| {
-                    StoreError::Corrupt {
-                        path: self.git_dir(),
-                        file: "(being written)".into(),
-                        source,
-                    }
-                })?;
-            if let Some(head) = &read.head {
-                self.move_aside(&objects, head, &mut changes)?;
-            }
-            let message = files::message(&read.new);
-            if objects
-                .commit(read.head.as_ref(), &changes, &message)?
-                .is_some()
-            {
-                self.set_aside.clear();
-                self.clean_up(&read.logs)?;
-                drop(guard);
-                return Ok(());
-            }
-            tracing::debug!(attempt, "another process changed the state; folding again");
-        }
-        Err(StoreError::Busy {
-            path: self.dir.clone(),
-            tries: TRIES,
-        })
-    }
-
-    /// Moves files that can't be read to `aside/`, where they stay.
-    fn move_aside(
-        &self,
-        objects: &Objects,
-        head: &CommitId,
-        changes: &mut BTreeMap<String, Option<Vec<u8>>>,
-    ) -> Result<(), StoreError> {
-        for file in &self.set_aside {
-            if let Some(bytes) = objects.read(head, file)? {
-                changes.insert(format!("aside/{file}"), Some(bytes));
-                changes.entry(file.clone()).or_insert(None);
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes logs of dead processes once every fact of theirs is in a state commit; a damaged one is kept aside.
-    fn clean_up(&self, logs: &[log::Read]) -> Result<(), StoreError> {
-        log::remove_unborn(&self.logs_dir());
-        for log in logs.iter().filter(|log| log.id != self.id) {
-            log::remove_if_dead(&self.logs_dir(), log).map_err(|error| self.log_error(error))?;
-        }
-        Ok(())
-    }
-
-    /// One process folds at a time; the ref's compare-and-swap stays the guard against everybody else.
-    fn fold_lock(&self) -> Result<File, StoreError> {
-        private_dir(&self.dir)?;
-        let path = self.dir.join("fold.lock");
-        let opened = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let io = |doing| {
-            move |source| StoreError::Io {
-                doing,
-                path: path.clone(),
-                source,
-            }
-        };
-        let file = opened.map_err(io("open"))?;
-        file.lock().map_err(|source| StoreError::Io {
-            doing: "lock",
-            path: self.dir.join("fold.lock"),
-            source,
-        })?;
-        Ok(file)
+    fn files_error(&self, error: FilesError) -> StoreError {
+        StoreError::of_files(&self.git_dir(), error)
     }
 
     fn log_error(&self, error: LogError) -> StoreError {
@@ -397,24 +248,14 @@ impl BareStore {
     }
 }
 
-#[derive(Debug)]
-struct Overlaid {
-    objects: Option<Objects>,
-    head: Option<CommitId>,
-    stored: State,
-    state: State,
-    new: Vec<Fact>,
-    logs: Vec<log::Read>,
-}
-
 #[async_trait]
 impl StateStore for BareStore {
     fn log_id(&self) -> &LogId {
         &self.id
     }
 
-    async fn load(&mut self, threads: &[ThreadId]) -> Result<State, StoreError> {
-        self.read(threads).map(|read| read.state)
+    async fn load(&mut self, wanted: &Wanted) -> Result<State, StoreError> {
+        self.read(wanted)
     }
 
     async fn append(&mut self, facts: &[Fact]) -> Result<(), StoreError> {

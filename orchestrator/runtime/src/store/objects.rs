@@ -1,25 +1,35 @@
-//! The bare repository, fenced: the only file of the store that names git2.
+//! The bare repository, fenced: opened, created and read. What is written into it stands in `commits.rs`.
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use git2::build::TreeUpdateBuilder;
-use git2::{
-    ErrorClass, ErrorCode, FileMode, ObjectType, Oid, Repository, RepositoryInitOptions, Signature,
-};
+use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryInitOptions};
 use orch_protocol::ids::CommitId;
 
 use super::StoreError;
+use super::files::Shard;
 
 /// The one ref.
 pub(super) const STATE_REF: &str = "refs/codex-orch/state";
 
+/// Git's id of a tree or a file: SHA-1, for the store is ours and always made so.
+pub(super) type ObjectId = [u8; 20];
+
+/// The files of tasks as they stand in one state commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Shards {
+    /// The folder's tree: two that are alike hold the same files.
+    pub(super) tree: ObjectId,
+    /// Each file's content.
+    pub(super) files: BTreeMap<Shard, ObjectId>,
+}
+
 /// The opened repository.
 pub(super) struct Objects {
-    repo: Repository,
-    path: PathBuf,
+    pub(super) repo: Repository,
+    pub(super) path: PathBuf,
 }
 
 impl std::fmt::Debug for Objects {
@@ -101,7 +111,7 @@ impl Objects {
         }
     }
 
-    fn failed(&self, doing: &'static str) -> impl FnOnce(git2::Error) -> StoreError {
+    pub(super) fn failed(&self, doing: &'static str) -> impl FnOnce(git2::Error) -> StoreError {
         let path = self.path.clone();
         move |source| StoreError::Objects {
             doing,
@@ -119,7 +129,7 @@ impl Objects {
         }
     }
 
-    fn tree(&self, at: &CommitId) -> Result<git2::Tree<'_>, StoreError> {
+    pub(super) fn tree(&self, at: &CommitId) -> Result<git2::Tree<'_>, StoreError> {
         let commit = Oid::from_str(at.as_str()).and_then(|id| self.repo.find_commit(id));
         commit
             .and_then(|commit| commit.tree())
@@ -226,70 +236,69 @@ impl Objects {
         }
     }
 
-    /// Commits changed files on top of `parent` and moves the ref, if it still stands at `parent`; none if it doesn't.
-    pub(super) fn commit(
-        &self,
-        parent: Option<&CommitId>,
-        changes: &BTreeMap<String, Option<Vec<u8>>>,
-        message: &str,
-    ) -> Result<Option<CommitId>, StoreError> {
-        let made = self
-            .make(parent, changes, message)
-            .map_err(self.failed("write"))?;
-        let moved = match parent {
-            None => self.repo.reference(STATE_REF, made, false, message),
-            Some(parent) => Oid::from_str(parent.as_str()).and_then(|parent| {
-                self.repo
-                    .reference_matching(STATE_REF, made, true, parent, message)
-            }),
-        };
-        match moved {
-            Ok(_) => Ok(Some(CommitId::new(made.to_string()))),
-            Err(error) if lost_the_race(&error) => Ok(None),
-            Err(source) => Err(self.failed("write")(source)),
-        }
+    /// How many loose objects there are, told by one of 256 folders, as git does.
+    pub(super) fn loose_about(&self) -> usize {
+        let sample = self.path.join("objects").join("17");
+        std::fs::read_dir(sample).map_or(0, |dir| dir.count() * 256)
     }
 
-    fn make(
-        &self,
-        parent: Option<&CommitId>,
-        changes: &BTreeMap<String, Option<Vec<u8>>>,
-        message: &str,
-    ) -> Result<Oid, git2::Error> {
-        let parent = parent
-            .map(|id| Oid::from_str(id.as_str()).and_then(|id| self.repo.find_commit(id)))
-            .transpose()?;
-        let base = match &parent {
-            Some(parent) => parent.tree()?,
-            None => self.repo.find_tree(self.repo.treebuilder(None)?.write()?)?,
+    /// How many packs there are.
+    pub(super) fn packs(&self) -> usize {
+        let dir = std::fs::read_dir(self.path.join("objects").join("pack"));
+        let is_pack = |entry: &std::fs::DirEntry| {
+            entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "pack")
         };
-        let mut update = TreeUpdateBuilder::new();
-        for (path, bytes) in changes {
-            match bytes {
-                Some(bytes) => update.upsert(path.as_str(), self.repo.blob(bytes)?, FileMode::Blob),
-                None => update.remove(path.as_str()),
-            };
+        dir.map_or(0, |dir| dir.flatten().filter(is_pack).count())
+    }
+
+    /// Where the tasks' files of one folder ([`super::files::TASKS`] or [`super::files::ARCHIVE`]) stand.
+    pub(super) fn shards(&self, at: &CommitId, dir: &str) -> Result<Shards, StoreError> {
+        let Some(tree) = self.dir(at, dir)? else {
+            return Ok(Shards::default());
+        };
+        let mut shards = Shards {
+            tree: bytes_of(tree.id()),
+            files: BTreeMap::new(),
+        };
+        for entry in tree.iter() {
+            let Ok(name) = entry.name() else { continue };
+            if entry.kind() != Some(ObjectType::Tree) {
+                continue;
+            }
+            let sub = self
+                .repo
+                .find_tree(entry.id())
+                .map_err(self.failed("read"))?;
+            for file in sub.iter() {
+                let Ok(inner) = file.name() else { continue };
+                if let Some(shard) = Shard::of_path(&format!("{name}/{inner}")) {
+                    shards.files.insert(shard, bytes_of(file.id()));
+                }
+            }
         }
-        let tree = self
-            .repo
-            .find_tree(update.create_updated(&self.repo, &base)?)?;
-        let who = Signature::now("codex-orch", "codex-orch@localhost")?;
-        self.repo.commit(
-            None,
-            &who,
-            &who,
-            message,
-            &tree,
-            &parent.iter().collect::<Vec<_>>(),
-        )
+        Ok(shards)
+    }
+
+    /// Git's id of one folder's tree.
+    pub(super) fn tree_id(&self, at: &CommitId, dir: &str) -> Result<Option<ObjectId>, StoreError> {
+        Ok(self.dir(at, dir)?.map(|tree| bytes_of(tree.id())))
+    }
+
+    /// The content of a file by git's id of it.
+    pub(super) fn blob(&self, id: &ObjectId) -> Result<Vec<u8>, StoreError> {
+        let blob = Oid::from_bytes(id).and_then(|id| self.repo.find_blob(id));
+        blob.map(|blob| blob.content().to_vec())
+            .map_err(self.failed("read"))
     }
 }
 
-fn lost_the_race(error: &git2::Error) -> bool {
-    matches!(
-        error.code(),
-        ErrorCode::Modified | ErrorCode::Locked | ErrorCode::Exists
-    ) || (error.class() == ErrorClass::Reference && error.code() == ErrorCode::NotFound)
+fn bytes_of(id: Oid) -> ObjectId {
+    let mut bytes = [0; 20];
+    bytes.copy_from_slice(id.as_bytes().get(..20).unwrap_or(&[0; 20]));
+    bytes
 }
 
 /// Git's id of a content, as [`Objects::ids`] tells it.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use orch_core::judge::Here;
 use orch_protocol::ids::LogId;
-use orch_runtime::ports::StateStore;
+use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
 use orch_runtime::store::checkout::{CheckoutError, refresh};
 
@@ -31,7 +31,7 @@ async fn it_names_its_state_and_hides_from_git() {
         dir.path().join(".codex-orch"),
         store(&dir.path().join("s"), &["one"]).await,
     );
-    let state = store.load(&[]).await.unwrap();
+    let state = store.load(&Wanted::default()).await.unwrap();
     refresh(&root, &store, &state, &Here::default()).unwrap();
     let yaml = fs::read_to_string(root.join("project_tasks.yaml")).unwrap();
     let commit = store.head().unwrap().unwrap();
@@ -48,10 +48,10 @@ async fn a_hand_edit_is_kept_beside_and_an_untouched_file_is_replaced() {
     let dir = folder();
     let root = dir.path().join(".codex-orch");
     let mut first = store(&dir.path().join("s"), &["one"]).await;
-    let state = first.load(&[]).await.unwrap();
+    let state = first.load(&Wanted::default()).await.unwrap();
     refresh(&root, &first, &state, &Here::default()).unwrap();
     let mut second = store(&dir.path().join("s"), &["one", "two"]).await;
-    let state = second.load(&[]).await.unwrap();
+    let state = second.load(&Wanted::default()).await.unwrap();
     assert!(
         refresh(&root, &second, &state, &Here::default())
             .unwrap()
@@ -60,7 +60,7 @@ async fn a_hand_edit_is_kept_beside_and_an_untouched_file_is_replaced() {
     );
     fs::write(root.join("project_tasks.yaml"), "mine\n").unwrap();
     let mut third = store(&dir.path().join("s"), &["one", "two", "three"]).await;
-    let state = third.load(&[]).await.unwrap();
+    let state = third.load(&Wanted::default()).await.unwrap();
     let kept = refresh(&root, &third, &state, &Here::default()).unwrap();
     assert_eq!(kept, ["project_tasks.yaml.edited-1"]);
     assert_eq!(fs::read_to_string(root.join(&kept[0])).unwrap(), "mine\n");
@@ -77,7 +77,7 @@ async fn nothing_is_written_through_a_link() {
     let (root, outside) = (dir.path().join(".codex-orch"), dir.path().join("outside"));
     fs::create_dir(&outside).unwrap();
     let mut store = store(&dir.path().join("s"), &["one"]).await;
-    let state = store.load(&[]).await.unwrap();
+    let state = store.load(&Wanted::default()).await.unwrap();
 
     std::os::unix::fs::symlink(&outside, &root).unwrap();
     let refused = refresh(&root, &store, &state, &Here::default());

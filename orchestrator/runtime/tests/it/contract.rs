@@ -2,28 +2,35 @@
 
 use orch_protocol::ids::{LogId, TaskId};
 use orch_runtime::memory::MemStore;
-use orch_runtime::ports::StateStore;
+use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
 
 use crate::make::{added, folder};
 
 async fn keeps_what_it_acknowledged(store: &mut dyn StateStore) {
     let log = store.log_id().clone();
-    assert!(store.load(&[]).await.unwrap().tasks.is_empty());
+    assert!(
+        store
+            .load(&Wanted::default())
+            .await
+            .unwrap()
+            .tasks
+            .is_empty()
+    );
     store.append(&[]).await.unwrap();
     store
         .append(&[added(&log, 1, "one"), added(&log, 2, "two")])
         .await
         .unwrap();
     assert_eq!(
-        store.load(&[]).await.unwrap().tasks.len(),
+        store.load(&Wanted::default()).await.unwrap().tasks.len(),
         2,
         "visible before it is folded"
     );
     store.fold().await.unwrap();
     store.fold().await.unwrap();
     store.append(&[added(&log, 3, "three")]).await.unwrap();
-    let state = store.load(&[]).await.unwrap();
+    let state = store.load(&Wanted::default()).await.unwrap();
     assert_eq!(state.tasks.len(), 3);
     assert_eq!(state.tasks[&TaskId::from_seed(&["two"])].title, "two");
     assert!(!store.is_dead(&log), "its own log is alive");
@@ -45,7 +52,7 @@ async fn the_real_store_keeps_the_contract() {
 async fn nothing_is_created_by_reading() {
     let dir = folder();
     let mut store = BareStore::new(dir.path().join("s"), LogId::new("a"));
-    store.load(&[]).await.unwrap();
+    store.load(&Wanted::default()).await.unwrap();
     store.append(&[]).await.unwrap();
     assert!(!dir.path().join("s").exists());
 }
@@ -59,7 +66,7 @@ async fn two_processes_see_each_other_and_lose_nothing() {
         .await
         .unwrap();
     assert_eq!(
-        b.load(&[]).await.unwrap().tasks.len(),
+        b.load(&Wanted::default()).await.unwrap().tasks.len(),
         1,
         "acknowledged there, seen here"
     );
@@ -79,7 +86,15 @@ async fn two_processes_see_each_other_and_lose_nothing() {
         0,
         "both logs are folded and gone"
     );
-    assert_eq!(open("c").load(&[]).await.unwrap().tasks.len(), 3);
+    assert_eq!(
+        open("c")
+            .load(&Wanted::default())
+            .await
+            .unwrap()
+            .tasks
+            .len(),
+        3
+    );
 }
 
 #[tokio::test]
@@ -100,5 +115,5 @@ async fn a_log_left_behind_is_folded_exactly_once() {
         head,
         "a second fold finds nothing to do"
     );
-    assert_eq!(next.load(&[]).await.unwrap().tasks.len(), 1);
+    assert_eq!(next.load(&Wanted::default()).await.unwrap().tasks.len(), 1);
 }

@@ -15,7 +15,7 @@ use orch_protocol::turn::{
 };
 use orch_runtime::driver::{Begun, Driver, DriverError, Outcome, Request};
 use orch_runtime::memory::{FakeClock, FakeGit, MemStore, ScriptedEngine};
-use orch_runtime::ports::{Ran, StateStore};
+use orch_runtime::ports::{Ran, StateStore, Wanted};
 
 use crate::make::at;
 
@@ -191,7 +191,7 @@ async fn a_dead_run_is_recovered_once_from_its_rollout() {
         ..ran(vec![cut])
     };
     next.run(2, RunKind::Fresh, OnDrift::Stop).await.unwrap();
-    let sessions = &next.store.load(&[]).await.unwrap().sessions;
+    let sessions = &next.store.load(&Wanted::default()).await.unwrap().sessions;
     let turns: Vec<TurnStatus> = sessions
         .values()
         .flat_map(|s| &s.turns)
@@ -303,7 +303,7 @@ async fn a_turn_somebody_else_sends_is_open_until_it_is_finished() {
     };
     let keys: Vec<String> = brief.fragments().into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, ["codex_orch_brief_1"]);
-    let state = driver.store.load(&[]).await.unwrap();
+    let state = driver.store.load(&Wanted::default()).await.unwrap();
     assert_eq!(
         state.project.open_runs.len(),
         1,
@@ -311,7 +311,7 @@ async fn a_turn_somebody_else_sends_is_open_until_it_is_finished() {
     );
     let left = ran(vec![turn("t1", StepStatus::InProgress)]);
     driver.finish(&RunId::new("run-1"), left).await.unwrap();
-    let state = driver.store.load(&[]).await.unwrap();
+    let state = driver.store.load(&Wanted::default()).await.unwrap();
     assert!(state.project.open_runs.is_empty());
     assert_eq!(state.sessions.len(), 1);
 
@@ -323,7 +323,7 @@ async fn a_turn_somebody_else_sends_is_open_until_it_is_finished() {
     driver.git = &moved;
     let begun = driver.begin(turn_of_thread(2, false)).await.unwrap();
     assert!(matches!(begun, Begun::Stopped { .. }), "{begun:?}");
-    let state = driver.store.load(&[]).await.unwrap();
+    let state = driver.store.load(&Wanted::default()).await.unwrap();
     assert!(state.project.open_runs.is_empty());
 }
 
@@ -334,7 +334,7 @@ async fn a_turn_that_may_still_run_in_a_daemon_is_left_alone_until_it_is_quiet()
         let (agents, clock, mut quiet) = (all(), FakeClock::new(at(10_000)), |_: &str| {});
         let mut driver = driver(&mut stand, &agents, &clock, &mut quiet);
         let _ = driver.begin(turn_of_thread(1, outlives)).await.unwrap();
-        let state = driver.store.load(&[]).await.unwrap();
+        let state = driver.store.load(&Wanted::default()).await.unwrap();
         let mut next = Stand::new(vec![ran(Vec::new())]);
         next.store = MemStore::new(LogId::new("next"));
         next.store.state = state;

@@ -1,37 +1,40 @@
 //! The state as files: what is written is read back, and bytes that are no state are an error, never a panic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orch_core::state::State;
 use orch_protocol::ids::{CommitId, SessionId, TaskId, ThreadId};
 use orch_protocol::session::Session;
 use orch_protocol::task::{Evidence, EvidenceKind, Task};
-use orch_runtime::store::files::{Blobs, FilesError, changes, parse};
+use orch_runtime::store::files::*;
 use proptest::prelude::*;
 
 use crate::make::{at, task};
 
-/// Sorts changed files into the folders they stand in, as a store would hand them back.
-fn stored(files: &BTreeMap<String, Option<Vec<u8>>>) -> Blobs {
-    let mut blobs = Blobs::default();
-    for (path, bytes) in files
-        .iter()
-        .filter_map(|(path, bytes)| Some((path, bytes.clone()?)))
-    {
-        match path.split_once('/') {
-            None => blobs.fixed.insert(path.clone(), bytes),
-            Some(("tasks", name)) => blobs.tasks.insert(name.to_owned(), bytes),
-            Some(("sessions", name)) => blobs.sessions.insert(name.to_owned(), bytes),
-            Some((_, name)) => {
-                blobs.journal.push(name.to_owned());
-                None
-            }
-        };
+/// Everything a state has.
+fn all(state: &State) -> Touched {
+    let tasks = state.tasks.keys().chain(state.archive.keys());
+    Touched {
+        shards: tasks.map(Shard::of).collect(),
+        sessions: state
+            .sessions
+            .keys()
+            .map(|id| id.as_str().to_owned())
+            .collect(),
+        journal: BTreeSet::new(),
     }
-    blobs
 }
 
-fn session(id: &str) -> Session {
+fn read(files: &BTreeMap<String, Option<Vec<u8>>>, dir: &str) -> BTreeMap<TaskId, Task> {
+    let here = files.iter().filter_map(|(path, bytes)| {
+        let below = path.strip_prefix(dir)?.strip_prefix('/')?;
+        assert!(Shard::of_path(below).is_some(), "{path}");
+        Some(tasks(path, bytes.as_ref()?).unwrap())
+    });
+    here.flatten().map(|task| (task.id.clone(), task)).collect()
+}
+
+fn a_session(id: &str) -> Session {
     Session {
         id: SessionId::new(id),
         thread: ThreadId::new("t"),
@@ -57,56 +60,64 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(tasks in prop::collection::vec(any_task(), 0..40)) {
-        let tasks = tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
-        let mut state = State { tasks, ..State::default() };
-        state.sessions.insert(SessionId::new("s"), session("s"));
-        let files = changes(&State::default(), &state, true).unwrap();
-        let loaded = parse(&stored(&files)).unwrap();
-        prop_assert!(loaded.unreadable.is_empty());
-        prop_assert_eq!(&loaded.state, &state);
-        prop_assert!(changes(&state, &loaded.state, false).unwrap().is_empty(), "an equal state changes no file");
+    fn what_is_written_is_read_back(backlog in prop::collection::vec(any_task(), 0..40), closed in prop::collection::vec(any_task(), 0..9)) {
+        let keyed = |tasks: Vec<Task>| tasks.into_iter().map(|task| (task.id.clone(), task)).collect();
+        let mut state = State { tasks: keyed(backlog), archive: keyed(closed), ..State::default() };
+        state.sessions.insert(SessionId::new("s"), a_session("s"));
+        let files = written(&state, &all(&state)).unwrap();
+        prop_assert_eq!(&read(&files, TASKS), &state.tasks);
+        prop_assert_eq!(&read(&files, ARCHIVE), &state.archive);
+        let bytes = files["sessions/s.json"].as_ref().unwrap();
+        prop_assert_eq!(session_of(bytes), a_session("s"));
     }
 
     #[test]
-    fn a_change_writes_only_the_files_it_is_in(titles in prop::collection::btree_set("[a-z]{8}", 2..40)) {
-        let all: BTreeMap<TaskId, Task> = titles.iter().map(|title| task(title)).map(|t| (t.id.clone(), t)).collect();
-        let before = State { tasks: all, ..State::default() };
+    fn a_change_changes_only_the_file_it_is_in(titles in prop::collection::btree_set("[a-z]{8}", 2..40)) {
+        let tasks: BTreeMap<TaskId, Task> = titles.iter().map(|title| task(title)).map(|t| (t.id.clone(), t)).collect();
+        let before = State { tasks, ..State::default() };
         let mut after = before.clone();
         let id = after.tasks.keys().next().cloned().unwrap();
         after.tasks.get_mut(&id).unwrap().priority = 0;
-        let written: Vec<String> = changes(&before, &after, false).unwrap().into_keys().collect();
-        prop_assert_eq!(written, vec![format!("tasks/{}.json", &id.as_str()[..1])]);
+        let (was, is) = (written(&before, &all(&before)).unwrap(), written(&after, &all(&after)).unwrap());
+        let differ: Vec<String> = is.keys().filter(|path| was[*path] != is[*path]).cloned().collect();
+        prop_assert_eq!(differ, vec![Shard::of(&id).path(TASKS)]);
+        let lines = |files: &BTreeMap<String, Option<Vec<u8>>>| -> Vec<Vec<u8>> {
+            let file = files[&Shard::of(&id).path(TASKS)].clone().unwrap();
+            file.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+        };
+        let changed = lines(&was).iter().zip(&lines(&is)).filter(|(was, is)| was != is).count();
+        prop_assert_eq!(changed, 1, "one task is one line");
     }
 
     #[test]
-    fn arbitrary_bytes_are_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), place in 0usize..5) {
-        let mut blobs = Blobs::default();
-        match place {
-            0 => blobs.fixed.insert("schema.json".into(), bytes),
-            1 => blobs.fixed.insert("project_state.json".into(), bytes),
-            2 => blobs.fixed.insert("folded.json".into(), bytes),
-            3 => blobs.tasks.insert("0.json".into(), bytes),
-            _ => blobs.sessions.insert("s.json".into(), bytes),
-        };
-        match parse(&blobs) {
-            Ok(loaded) => prop_assert_eq!(loaded.unreadable.len(), usize::from(place >= 4)),
-            Err(error) => {
-                let corrupt = matches!(error, FilesError::Corrupt { .. });
-                prop_assert!(corrupt);
-            }
-        }
+    fn any_id_has_a_shard_inside_of_the_store(id in ".{0,20}") {
+        let path = Shard::of(&TaskId::new(id)).path(TASKS);
+        prop_assert!(path.len() == "tasks/a/b.json".len() && !path.contains(".."), "{}", path);
     }
+
+    #[test]
+    fn arbitrary_bytes_are_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(tasks("tasks/0/0.json", &bytes).is_err());
+        prop_assert!(project(Some(&bytes)).is_err());
+        prop_assert!(folded(Some(&bytes)).is_err());
+        prop_assert!(schema(Some(&bytes)).is_err());
+        prop_assert!(orch_runtime::store::files::session("s", &bytes).is_err());
+    }
+}
+
+fn session_of(bytes: &[u8]) -> Session {
+    orch_runtime::store::files::session("sessions/s.json", bytes).unwrap()
 }
 
 #[test]
 fn a_newer_schema_is_refused() {
-    let mut blobs = Blobs::default();
-    blobs
-        .fixed
-        .insert("schema.json".into(), br#"{"schema": 2}"#.to_vec());
+    assert!(matches!(schema(None), Ok(SCHEMA)));
+    assert!(matches!(schema(Some(br#"{"schema": 1}"#)), Ok(1)));
     assert!(matches!(
-        parse(&blobs),
-        Err(FilesError::Newer { found: 2, known: 1 })
+        schema(Some(br#"{"schema": 3}"#)),
+        Err(FilesError::Newer {
+            found: 3,
+            known: SCHEMA
+        })
     ));
 }

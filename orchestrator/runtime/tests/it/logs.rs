@@ -2,7 +2,7 @@
 
 use orch_protocol::fact::Fact;
 use orch_protocol::ids::LogId;
-use orch_runtime::ports::StateStore;
+use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
 use orch_runtime::store::log::{Log, parse, remove_unborn};
 use proptest::prelude::*;
@@ -78,7 +78,7 @@ async fn a_damaged_log_is_kept_aside() {
     std::fs::write(&path, text).unwrap();
     let mut next = BareStore::new(dir.path().to_owned(), LogId::new("next"));
     next.fold().await.unwrap();
-    assert_eq!(next.load(&[]).await.unwrap().tasks.len(), 1);
+    assert_eq!(next.load(&Wanted::default()).await.unwrap().tasks.len(), 1);
     assert!(
         dir.path().join("log/dead.damaged").exists(),
         "what could not be read is never deleted"

@@ -2,7 +2,7 @@
 
 use orch_protocol::ids::LogId;
 use orch_runtime::place::{Aside, Place};
-use orch_runtime::ports::StateStore;
+use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
 
 use crate::make::{added, folder, git, repo};
@@ -76,7 +76,10 @@ async fn a_state_kept_aside_moves_into_the_clone_once_it_is_trusted() {
     let trusted = Place::of(repo.path(), home.path(), |_| true);
     assert!(!aside.store.exists());
     let mut adopted = BareStore::new(trusted.store, LogId::new("b"));
-    assert_eq!(adopted.load(&[]).await.unwrap().tasks.len(), 1);
+    assert_eq!(
+        adopted.load(&Wanted::default()).await.unwrap().tasks.len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -103,7 +106,10 @@ async fn a_state_from_before_git_init_is_found_and_adopted() {
     );
     let trusted = Place::of(&outside, dir.path(), |_| true);
     let mut adopted = BareStore::new(trusted.store.clone(), LogId::new("b"));
-    assert_eq!(adopted.load(&[]).await.unwrap().tasks.len(), 1);
+    assert_eq!(
+        adopted.load(&Wanted::default()).await.unwrap().tasks.len(),
+        1
+    );
     assert!(!before.store.exists());
 }
 

@@ -12,7 +12,7 @@ use orch_protocol::ids::LogId;
 use orch_protocol::task::{Actor, Origin};
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
-use orch_runtime::ports::{Clock, StateStore, SystemClock};
+use orch_runtime::ports::{Clock, StateStore, SystemClock, Wanted};
 use orch_runtime::store::{BareStore, log};
 use orch_runtime::upstream::RolloutsOnly;
 
@@ -95,7 +95,7 @@ fn acknowledged(child: &mut Child) -> Vec<String> {
 async fn titles(dir: &Path) -> Vec<String> {
     let mut store = BareStore::new(dir.to_owned(), LogId::new("reader"));
     store.fold().await.unwrap();
-    let state = store.load(&[]).await.unwrap();
+    let state = store.load(&Wanted::default()).await.unwrap();
     let mut titles: Vec<String> = state.tasks.into_values().map(|task| task.title).collect();
     titles.sort();
     titles

@@ -1,0 +1,328 @@
+//! The outline: what every command needs of the backlog (who waits for whom, which claims there are, what it is called),
+//! in a form that is read in a few milliseconds. A cache beside the store: it checks itself against git's ids of the
+//! tasks' files and may be deleted at any time.
+//!
+//! It holds no evidence, no acceptance, no notes and no layout: what is read from it is never written back.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use orch_protocol::Timestamp;
+use orch_protocol::ids::{ClaimId, CommitId, TaskId, ThreadId, TurnId};
+use orch_protocol::task::{Actor, Claim, ClaimState, Origin, Task};
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::files::{self, Shard, TASKS};
+use super::objects::{ObjectId, Objects};
+
+/// Another form of what follows has another first line.
+const MAGIC: &[u8] = b"codex-orch outline 1\n";
+/// So many files may have changed since the cache was written before it is written anew: until then they are read.
+const STALE: usize = 16;
+/// A cache larger than this isn't ours: some 300 bytes a task.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A task without what only its own page shows. The protocol's own types leave fields out and tag their variants, which
+/// a form without names can't carry: these don't.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    id: TaskId,
+    title: String,
+    owner: Option<String>,
+    priority: u8,
+    parent: Option<TaskId>,
+    needs: Vec<TaskId>,
+    milestone: Option<String>,
+    claims: Vec<ClaimRow>,
+    target_commit: Option<CommitId>,
+    origin: OriginRow,
+    created_at: Stamp,
+    aliases: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClaimRow {
+    id: ClaimId,
+    state: ClaimState,
+    by: Actor,
+    at: Stamp,
+    branch: Option<String>,
+    worktree: Option<String>,
+    commits: Vec<CommitId>,
+    files: Vec<String>,
+    reason: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum OriginRow {
+    Person(Option<String>),
+    PlanStep(Option<String>, ThreadId, TurnId),
+    Goal(Option<String>, ThreadId, TurnId),
+    Agent(Option<String>, Option<ThreadId>, Option<TurnId>),
+    Import(String, String),
+}
+
+/// Seconds and nanoseconds since the epoch.
+type Stamp = (i64, i32);
+
+/// Which files the cache was made from, and how many bytes of it each takes.
+#[derive(Default, Serialize, Deserialize)]
+struct Head {
+    tree: ObjectId,
+    files: Vec<([u8; 2], ObjectId, u32)>,
+}
+
+/// Reads the outline of the backlog at `at`, from the cache in `dir` as far as that still holds.
+pub(super) fn read(
+    objects: &Objects,
+    at: &CommitId,
+    dir: &Path,
+) -> Result<BTreeMap<TaskId, Task>, StoreError> {
+    let path = dir.join("outline");
+    let bytes = cached(&path);
+    let held = bytes.as_deref().and_then(parse);
+    if let Some((head, bodies)) = &held
+        && objects.tree_id(at, TASKS)? == Some(head.tree)
+        && let Some(tasks) = bodies
+            .values()
+            .map(|(_, body)| rows(body))
+            .collect::<Option<Vec<_>>>()
+    {
+        return Ok(tasks.into_iter().flatten().map(keyed).collect());
+    }
+    let shards = objects.shards(at, TASKS)?;
+    let bodies = held.map(|(_, bodies)| bodies).unwrap_or_default();
+    let mut tasks = BTreeMap::new();
+    let mut fresh: BTreeMap<[u8; 2], (ObjectId, Vec<u8>)> = BTreeMap::new();
+    for (shard, id) in &shards.files {
+        let known = bodies
+            .get(&shard.0)
+            .filter(|(known, _)| known == id)
+            .and_then(|(_, body)| rows(body));
+        match known {
+            Some(known) => tasks.extend(known.into_iter().map(keyed)),
+            None => {
+                let path = shard.path(TASKS);
+                let whole = files::tasks(&path, &objects.blob(id)?)
+                    .map_err(|error| StoreError::of_files(&objects.path, error))?;
+                let light: Vec<Row> = whole.iter().map(Row::from).collect();
+                let body = postcard::to_stdvec(&light).unwrap_or_default();
+                fresh.insert(shard.0, (*id, body));
+                tasks.extend(light.into_iter().filter_map(Row::into_task).map(keyed));
+            }
+        }
+    }
+    let gone = bodies
+        .keys()
+        .filter(|shard| !shards.files.contains_key(&Shard(**shard)))
+        .count();
+    if fresh.len() + gone > STALE || (bytes.is_none() && !fresh.is_empty()) {
+        let body = |shard: &Shard, id: &ObjectId| {
+            let known = bodies.get(&shard.0).filter(|(known, _)| known == id);
+            match (fresh.get(&shard.0), known) {
+                (Some((_, body)), _) => body.as_slice(),
+                (None, Some((_, body))) => body,
+                (None, None) => &[],
+            }
+        };
+        let head = Head {
+            tree: shards.tree,
+            files: shards
+                .files
+                .iter()
+                .map(|(shard, id)| {
+                    let len = u32::try_from(body(shard, id).len()).unwrap_or(0);
+                    (shard.0, *id, len)
+                })
+                .collect(),
+        };
+        let all = shards.files.iter().map(|(shard, id)| body(shard, id));
+        // It is only a cache: where it can't be written, the next command reads the files again.
+        if let Err(error) = write(&path, &head, all) {
+            tracing::debug!(%error, "the outline was not written");
+        }
+    }
+    Ok(tasks)
+}
+
+fn keyed(task: Task) -> (TaskId, Task) {
+    (task.id.clone(), task)
+}
+
+fn cached(path: &Path) -> Option<Vec<u8>> {
+    let meta = path.symlink_metadata().ok()?;
+    if !meta.is_file() || meta.len() > MAX_BYTES {
+        return None;
+    }
+    let bytes = std::fs::read(path).ok()?;
+    let (sum, rest) = bytes
+        .split_last_chunk::<4>()
+        .map(|(rest, sum)| (sum, rest))?;
+    (u32::from_le_bytes(*sum) == crc32fast::hash(rest)).then_some(())?;
+    Some(bytes)
+}
+
+type Bodies<'a> = BTreeMap<[u8; 2], (ObjectId, &'a [u8])>;
+
+fn parse(bytes: &[u8]) -> Option<(Head, Bodies<'_>)> {
+    let rest = bytes.strip_prefix(MAGIC)?;
+    let (head, mut rest) = postcard::take_from_bytes::<Head>(rest).ok()?;
+    let mut bodies = BTreeMap::new();
+    for (shard, id, len) in &head.files {
+        let (body, after) = rest.split_at_checked(usize::try_from(*len).ok()?)?;
+        bodies.insert(*shard, (*id, body));
+        rest = after;
+    }
+    Some((head, bodies))
+}
+
+fn rows(body: &[u8]) -> Option<Vec<Task>> {
+    let rows: Vec<Row> = postcard::from_bytes(body).ok()?;
+    rows.into_iter().map(Row::into_task).collect()
+}
+
+fn write<'a>(
+    path: &PathBuf,
+    head: &Head,
+    bodies: impl Iterator<Item = &'a [u8]>,
+) -> std::io::Result<()> {
+    let dir = path.parent().unwrap_or(path);
+    super::private_dir(dir).map_err(std::io::Error::other)?;
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(postcard::to_stdvec(head).map_err(std::io::Error::other)?);
+    bodies.for_each(|body| bytes.extend_from_slice(body));
+    let sum = crc32fast::hash(&bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    // Its mode is 0600, as tempfile makes it.
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(dir)?;
+    file.write_all(&bytes)?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+fn stamp(at: Timestamp) -> Stamp {
+    (at.as_second(), at.subsec_nanosecond())
+}
+
+fn time((second, nano): Stamp) -> Option<Timestamp> {
+    Timestamp::new(second, nano).ok()
+}
+
+impl From<&Task> for Row {
+    fn from(task: &Task) -> Self {
+        Self {
+            id: task.id.clone(),
+            title: task.title.clone(),
+            owner: task.owner.clone(),
+            priority: task.priority,
+            parent: task.parent.clone(),
+            needs: task.needs.clone(),
+            milestone: task.milestone.clone(),
+            claims: task.claims.iter().map(ClaimRow::from).collect(),
+            target_commit: task.target_commit.clone(),
+            origin: OriginRow::from(&task.origin),
+            created_at: stamp(task.created_at),
+            aliases: task.aliases.clone(),
+        }
+    }
+}
+
+impl Row {
+    fn into_task(self) -> Option<Task> {
+        let claims: Option<Vec<Claim>> =
+            self.claims.into_iter().map(ClaimRow::into_claim).collect();
+        let (origin, at) = (Origin::from(self.origin), time(self.created_at)?);
+        Some(Task {
+            owner: self.owner,
+            priority: self.priority,
+            parent: self.parent,
+            needs: self.needs,
+            milestone: self.milestone,
+            claims: claims?,
+            target_commit: self.target_commit,
+            aliases: self.aliases,
+            ..Task::new(self.id, self.title, origin, at)
+        })
+    }
+}
+
+impl From<&Claim> for ClaimRow {
+    fn from(claim: &Claim) -> Self {
+        Self {
+            id: claim.id.clone(),
+            state: claim.state,
+            by: claim.by,
+            at: stamp(claim.at),
+            branch: claim.branch.clone(),
+            worktree: claim.worktree.clone(),
+            commits: claim.commits.clone(),
+            files: claim.files.clone(),
+            reason: claim.reason.clone(),
+        }
+    }
+}
+
+impl ClaimRow {
+    fn into_claim(self) -> Option<Claim> {
+        Some(Claim {
+            id: self.id,
+            state: self.state,
+            by: self.by,
+            at: time(self.at)?,
+            branch: self.branch,
+            worktree: self.worktree,
+            commits: self.commits,
+            files: self.files,
+            reason: self.reason,
+        })
+    }
+}
+
+impl From<&Origin> for OriginRow {
+    fn from(origin: &Origin) -> Self {
+        match origin.clone() {
+            Origin::Person { branch } => Self::Person(branch),
+            Origin::PlanStep {
+                branch,
+                thread,
+                turn,
+            } => Self::PlanStep(branch, thread, turn),
+            Origin::Goal {
+                branch,
+                thread,
+                turn,
+            } => Self::Goal(branch, thread, turn),
+            Origin::Agent {
+                branch,
+                thread,
+                turn,
+            } => Self::Agent(branch, thread, turn),
+            Origin::Import { format, id } => Self::Import(format, id),
+        }
+    }
+}
+
+impl From<OriginRow> for Origin {
+    fn from(row: OriginRow) -> Self {
+        match row {
+            OriginRow::Person(branch) => Self::Person { branch },
+            OriginRow::PlanStep(branch, thread, turn) => Self::PlanStep {
+                branch,
+                thread,
+                turn,
+            },
+            OriginRow::Goal(branch, thread, turn) => Self::Goal {
+                branch,
+                thread,
+                turn,
+            },
+            OriginRow::Agent(branch, thread, turn) => Self::Agent {
+                branch,
+                thread,
+                turn,
+            },
+            OriginRow::Import(format, id) => Self::Import { format, id },
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Reading: the newest state commit with every log laid over it, and of the backlog no more than was asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use orch_core::state::State;
+use orch_protocol::ids::{CommitId, TaskId};
+use orch_protocol::task::Task;
+
+use super::files::{self, ARCHIVE, Shard, TASKS};
+use super::fold::{self, Operation};
+use super::objects::Objects;
+use super::{BareStore, StoreError, TRIES, log, outline};
+use crate::ports::{Backlog, Wanted};
+
+/// One consistent look at the ref and the logs.
+pub(super) struct Snapshot {
+    pub(super) objects: Option<Objects>,
+    pub(super) head: Option<CommitId>,
+    pub(super) logs: Vec<log::Read>,
+    /// What the logs hold that the ref doesn't yet.
+    pub(super) operations: Vec<Operation>,
+}
+
+/// Which files of a state commit are read.
+pub(super) struct Part<'a> {
+    /// Every task without what only its own page shows.
+    pub(super) outline: bool,
+    /// These files of tasks, whole; none: all of them.
+    pub(super) shards: Option<&'a BTreeSet<Shard>>,
+    /// These sessions.
+    pub(super) sessions: &'a dyn Fn(&str) -> bool,
+}
+
+/// A part of the state, and what of it could not be read.
+pub(super) struct Loaded {
+    pub(super) state: State,
+    pub(super) unreadable: Vec<String>,
+}
+
+impl BareStore {
+    /// Looks at ref and logs until the two belong together; none when they never do.
+    pub(super) fn snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
+        for _ in 0..TRIES {
+            let objects = Objects::open(&self.git_dir())?;
+            let head = objects.as_ref().map_or(Ok(None), Objects::head)?;
+            let logs = log::read_all(&self.logs_dir()).map_err(|error| self.log_error(error))?;
+            // A log may have been folded and removed between the two looks: then the ref has moved, and we look again.
+            if objects.as_ref().map_or(Ok(None), Objects::head)? != head {
+                continue;
+            }
+            let folded = match (&objects, &head) {
+                (Some(objects), Some(head)) => {
+                    let bytes = objects.read(head, files::FOLDED_FILE)?;
+                    files::folded(bytes.as_deref()).map_err(|error| self.files_error(error))?
+                }
+                _ => BTreeMap::new(),
+            };
+            return Ok(Some(Snapshot {
+                operations: fold::operations(&logs, &folded),
+                objects,
+                head,
+                logs,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Reads the state as it stands. Pure reading: nothing is created or changed but caches.
+    pub(super) fn read(&mut self, wanted: &Wanted) -> Result<State, StoreError> {
+        let Some(snapshot) = self.snapshot()? else {
+            return Err(self.busy());
+        };
+        let mut state = match (&snapshot.objects, &snapshot.head) {
+            (Some(objects), Some(head)) => self.base(objects, head, &snapshot, wanted)?,
+            _ => State::default(),
+        };
+        for fact in fold::facts(&snapshot.operations) {
+            state.apply(fact);
+        }
+        Ok(state)
+    }
+
+    fn base(
+        &mut self,
+        objects: &Objects,
+        head: &CommitId,
+        snapshot: &Snapshot,
+        wanted: &Wanted,
+    ) -> Result<State, StoreError> {
+        let pieces: BTreeSet<String> = wanted
+            .threads
+            .iter()
+            .map(orch_core::name::thread_part)
+            .collect();
+        let touched: BTreeSet<String> = fold::facts(&snapshot.operations)
+            .filter_map(|fact| State::session_of(&fact.event))
+            .map(|id| id.as_str().to_owned())
+            .collect();
+        let sessions = |name: &str| {
+            touched.contains(name) || pieces.iter().any(|piece| name.ends_with(piece.as_str()))
+        };
+        let none = BTreeSet::new();
+        let named: BTreeSet<Shard>;
+        let (outline, shards) = match &wanted.backlog {
+            Backlog::Whole => (false, None),
+            Backlog::Outline => (true, Some(&none)),
+            Backlog::Untouched => (false, Some(&none)),
+            Backlog::Of(prefixes) => {
+                let all = [objects.shards(head, TASKS)?, objects.shards(head, ARCHIVE)?];
+                named = all
+                    .iter()
+                    .flat_map(|shards| shards.files.keys())
+                    .filter(|shard| prefixes.iter().any(|prefix| shard.may_hold(prefix)))
+                    .copied()
+                    .collect();
+                (false, Some(&named))
+            }
+        };
+        let part = Part {
+            outline,
+            shards,
+            sessions: &sessions,
+        };
+        let loaded = self.load_part(objects, head, &part)?;
+        for file in loaded.unreadable {
+            tracing::warn!(
+                file,
+                "a session file can't be read; it is set aside at the next fold"
+            );
+            self.unreadable.insert(file.clone());
+            self.set_aside.insert(file);
+        }
+        Ok(loaded.state)
+    }
+
+    /// Reads a part of a state commit. A session that doesn't parse is passed over; anything else that doesn't is an
+    /// error.
+    pub(super) fn load_part(
+        &self,
+        objects: &Objects,
+        at: &CommitId,
+        part: &Part<'_>,
+    ) -> Result<Loaded, StoreError> {
+        let failed = |error| self.files_error(error);
+        let fixed = objects.read_flat(at)?;
+        let bytes = |name: &str| fixed.get(name).map(Vec::as_slice);
+        let schema = files::schema(bytes(files::SCHEMA_FILE)).map_err(failed)?;
+        let mut state = State {
+            project: files::project(bytes(files::PROJECT_FILE)).map_err(failed)?,
+            folded: files::folded(bytes(files::FOLDED_FILE)).map_err(failed)?,
+            ..State::default()
+        };
+        if schema < files::SCHEMA {
+            state.tasks = self.first_schema(objects, at)?;
+        } else {
+            if part.outline {
+                state.tasks = outline::read(objects, at, &self.cache_dir())?;
+            }
+            state.tasks.extend(self.tasks(objects, at, TASKS, part)?);
+            if part.shards.is_none_or(|shards| !shards.is_empty()) {
+                state.archive = self.tasks(objects, at, ARCHIVE, part)?;
+            }
+        }
+        let mut unreadable = Vec::new();
+        for (name, bytes) in objects.read_dir(at, "sessions", |name| {
+            (part.sessions)(name.strip_suffix(".json").unwrap_or(name))
+        })? {
+            let path = format!("sessions/{name}");
+            match files::session(&path, &bytes) {
+                Ok(session) => {
+                    state.sessions.insert(session.id.clone(), session);
+                }
+                Err(_) => unreadable.push(path),
+            }
+        }
+        let names = objects.list(at, "journal")?;
+        let entries = names.iter().filter_map(|name| name.strip_suffix(".md"));
+        state.journal = entries.map(|name| (name.to_owned(), None)).collect();
+        Ok(Loaded { state, unreadable })
+    }
+
+    fn tasks(
+        &self,
+        objects: &Objects,
+        at: &CommitId,
+        dir: &str,
+        part: &Part<'_>,
+    ) -> Result<BTreeMap<TaskId, Task>, StoreError> {
+        let wanted = |shard: &Shard| part.shards.is_none_or(|shards| shards.contains(shard));
+        let mut tasks = BTreeMap::new();
+        if part.shards.is_some_and(BTreeSet::is_empty) {
+            return Ok(tasks);
+        }
+        for (shard, id) in objects.shards(at, dir)?.files {
+            if wanted(&shard) {
+                let path = shard.path(dir);
+                let read = files::tasks(&path, &objects.blob(&id)?);
+                let read = read.map_err(|error| self.files_error(error))?;
+                tasks.extend(read.into_iter().map(|task| (task.id.clone(), task)));
+            }
+        }
+        Ok(tasks)
+    }
+}
