@@ -99,3 +99,9 @@ pub(crate) fn progress_done() {
         let _ = writeln!(io::stderr().lock());
     }
 }
+
+/// A question on the terminal; the answer stands on the same line.
+pub(crate) fn question(text: &str) {
+    let _ = write!(io::stderr().lock(), "{}", one_line(text, 300));
+    let _ = write!(io::stderr().lock(), " ");
+}

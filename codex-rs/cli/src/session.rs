@@ -10,7 +10,7 @@ use orch_protocol::git::GitSnapshot;
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
 use orch_runtime::place::{Aside, Place};
-use orch_runtime::ports::{Clock, Engine, SystemClock};
+use orch_runtime::ports::{Backlog, Clock, Engine, SystemClock, Wanted};
 use orch_runtime::store::{BareStore, checkout, log};
 use orch_runtime::upstream::RolloutsOnly;
 
@@ -82,9 +82,14 @@ impl Project {
 
     /// The state as seen from HEAD; what dead processes have left is finished first.
     pub(crate) async fn see(&mut self) -> Result<Seen, Trouble> {
+        self.see_of(Backlog::Whole).await
+    }
+
+    /// [`Project::see`], with no more of the backlog than is wanted.
+    pub(crate) async fn see_of(&mut self, backlog: Backlog) -> Result<Seen, Trouble> {
         let (mut engine, mut tell) = (RolloutsOnly, out::note);
         let mut driver = self.driver(&mut engine, &mut tell);
-        let supervisor = driver.open(&[]).await?;
+        let supervisor = driver.open(&Wanted::backlog(backlog)).await?;
         let snapshot = driver.git.look().await?;
         let here = driver
             .here(supervisor.state(), snapshot.as_ref(), &[])

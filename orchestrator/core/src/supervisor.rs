@@ -95,6 +95,17 @@ pub enum Input {
         /// What.
         command: Box<TaskCommand>,
     },
+    /// A person undoes an operation.
+    Undo {
+        /// Who, where, when.
+        asker: Box<Asker>,
+        /// The state commit that holds it.
+        operation: CommitId,
+        /// What it was, in one line.
+        what: String,
+        /// What takes it back (`core::undo`).
+        events: Vec<Event>,
+    },
 }
 
 impl Input {
@@ -106,7 +117,7 @@ impl Input {
             Input::Ended(ended) => Some(of(ended.after.as_ref())),
             Input::Moved { moved, .. } => Some(of(Some(&moved.1))),
             Input::Chosen { head, .. } => Some(head.commit().cloned()),
-            Input::Command { asker, .. } => Some(asker.head.clone()),
+            Input::Command { asker, .. } | Input::Undo { asker, .. } => Some(asker.head.clone()),
             Input::Reverted { .. } | Input::Amended { .. } => Some(None),
             Input::Compared { .. } | Input::Parked { .. } | Input::Opinions { .. } => None,
         }
@@ -288,6 +299,17 @@ impl Supervisor {
                 head,
             } => self.chosen(now, thread, choice, head),
             Input::Command { asker, command } => self.command(&asker, &command),
+            Input::Undo {
+                asker,
+                operation,
+                what,
+                events,
+            } => {
+                self.fact(asker.now, asker.by, Event::Undone { operation, what });
+                for event in events {
+                    self.fact(asker.now, asker.by, event);
+                }
+            }
         }
         std::mem::take(&mut self.step)
     }

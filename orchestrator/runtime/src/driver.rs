@@ -13,6 +13,7 @@ use orch_core::judge::{Here, claimed_commits};
 use orch_core::run::Start;
 use orch_core::state::State;
 use orch_core::supervisor::{About, Effect, Input, Supervisor};
+use orch_core::undo;
 use orch_protocol::git::{CommitSummary, GitSnapshot};
 use orch_protocol::ids::{CommitId, RunId, TaskId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
@@ -20,8 +21,10 @@ use orch_protocol::task::Actor;
 use thiserror::Error;
 
 use crate::git::GitError;
-use crate::ports::{Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore, Wanted};
+use crate::ports::{Backlog, Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore, Wanted};
 use crate::store::StoreError;
+use crate::store::history::Versions;
+use crate::store::words::Operation;
 
 /// A turn that nothing was heard of for this long has ended, whatever ended it.
 const STILL: SignedDuration = SignedDuration::from_mins(10);
@@ -141,7 +144,7 @@ impl Driver<'_> {
             }
             RunKind::Fresh | RunKind::Review => Vec::new(),
         };
-        let mut supervisor = self.open(&threads).await?;
+        let mut supervisor = self.open(&Wanted::of(&threads)).await?;
         let seen = self.git.look().await?;
         let here = self.here(supervisor.state(), seen.as_ref(), &[]).await?;
         let start = Start {
@@ -205,7 +208,10 @@ impl Driver<'_> {
         asker: Asker,
         command: TaskCommand,
     ) -> Result<Result<Vec<TaskId>, Refusal>, DriverError> {
-        let mut supervisor = self.loaded(&[]).await?;
+        let wanted = Wanted::backlog(read_by(&command));
+        let state = self.store.load(&wanted).await?;
+        let log = self.store.log_id().clone();
+        let mut supervisor = Supervisor::new(state, log, self.limits);
         let asker = Asker {
             nonce: supervisor.nonce(),
             ..asker
@@ -219,9 +225,40 @@ impl Driver<'_> {
         Ok(turn.answer.unwrap_or(Err(Refusal::Nothing)))
     }
 
-    /// Loads the state, and finishes what dead processes have left unfinished.
-    pub async fn open(&mut self, threads: &[ThreadId]) -> Result<Supervisor, DriverError> {
-        let state = self.store.load(&Wanted::of(threads)).await?;
+    /// Takes back what an operation changed; later changes of other things stay. Tells whether there was anything to take
+    /// back.
+    pub async fn undo(
+        &mut self,
+        asker: Asker,
+        operation: &Operation,
+        versions: Versions,
+    ) -> Result<bool, DriverError> {
+        let Versions {
+            before,
+            after,
+            backlog,
+        } = versions;
+        let state = self.store.load(&Wanted::backlog(backlog)).await?;
+        let events = undo::events(&before, &after, &state);
+        if events.is_empty() {
+            return Ok(false);
+        }
+        let log = self.store.log_id().clone();
+        let mut supervisor = Supervisor::new(state, log, self.limits);
+        let input = Input::Undo {
+            asker: Box::new(asker),
+            operation: operation.id.clone(),
+            what: operation.what.clone(),
+            events,
+        };
+        self.drive(&mut supervisor, input, &mut Turn::default())
+            .await?;
+        Ok(true)
+    }
+
+    /// Loads the state as far as it is wanted, and finishes what dead processes have left unfinished.
+    pub async fn open(&mut self, wanted: &Wanted) -> Result<Supervisor, DriverError> {
+        let state = self.store.load(wanted).await?;
         let dead: Vec<OpenRun> = state
             .project
             .open_runs
@@ -245,7 +282,7 @@ impl Driver<'_> {
             }
         }
         let also = found.iter().filter_map(|(_, ran)| ran.thread.clone());
-        let threads: Vec<ThreadId> = threads.iter().cloned().chain(also).collect();
+        let threads: Vec<ThreadId> = wanted.threads.iter().cloned().chain(also).collect();
         let state = self.store.load(&Wanted::of(&threads)).await?;
         let mut supervisor = Supervisor::new(state, self.store.log_id().clone(), self.limits);
         for (run, ran) in found {
@@ -423,6 +460,31 @@ impl Driver<'_> {
             by: actor,
             opinions,
         }
+    }
+}
+
+/// What of the backlog a command reads: the tasks it names, and all of them when an edge could close a circle.
+fn read_by(command: &TaskCommand) -> Backlog {
+    let named = |given: &[&String]| {
+        let prefixes: Vec<String> = given
+            .iter()
+            .filter_map(|given| TaskId::prefix(given))
+            .collect();
+        match prefixes.is_empty() {
+            true => Backlog::Untouched,
+            false => Backlog::Of(prefixes),
+        }
+    };
+    match command {
+        TaskCommand::Add(new) => named(&new.needs.iter().chain(&new.parent).collect::<Vec<_>>()),
+        TaskCommand::Claim { task, .. } | TaskCommand::Link { task, .. } => named(&[task]),
+        TaskCommand::Edit { task, edit } | TaskCommand::Update { task, edit, .. } => {
+            match &edit.parent {
+                Some(parent) if !parent.is_empty() => Backlog::Outline,
+                Some(_) | None => named(&[task]),
+            }
+        }
+        TaskCommand::Need { .. } => Backlog::Outline,
     }
 }
 

@@ -121,6 +121,10 @@ impl Git for FakeGit {
         Ok(Reachable::new(commits.intersection(&self.reached).cloned()))
     }
 
+    async fn existing(&self, commits: BTreeSet<CommitId>) -> Result<BTreeSet<CommitId>, GitError> {
+        Ok(commits)
+    }
+
     async fn relation(
         &self,
         _: GitSnapshot,

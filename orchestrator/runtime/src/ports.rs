@@ -102,6 +102,9 @@ pub trait Git: Send + Sync {
     /// Those of `commits` that HEAD reaches.
     async fn reachable(&self, commits: BTreeSet<CommitId>) -> Result<Reachable, GitError>;
 
+    /// Those of `commits` that the repository has, reached by HEAD or not.
+    async fn existing(&self, commits: BTreeSet<CommitId>) -> Result<BTreeSet<CommitId>, GitError>;
+
     /// How two snapshots' heads stand to one another; `known` is where the branch seen stood when last worked on.
     async fn relation(
         &self,

@@ -76,6 +76,11 @@ impl Git for FolderGit {
             .await
     }
 
+    async fn existing(&self, commits: BTreeSet<CommitId>) -> Result<BTreeSet<CommitId>, GitError> {
+        self.blocking(move |folder| walk::existing(folder, commits))
+            .await
+    }
+
     async fn relation(
         &self,
         expected: GitSnapshot,

@@ -47,6 +47,17 @@ pub(super) fn reachable(
     Ok(Reachable::new(found))
 }
 
+/// Those of `commits` that are in the object database.
+pub(super) fn existing(
+    folder: &Path,
+    commits: BTreeSet<CommitId>,
+) -> Result<BTreeSet<CommitId>, git2::Error> {
+    let repo = Repository::discover(folder)?;
+    let is_there =
+        |id: &CommitId| Oid::from_str(id.as_str()).is_ok_and(|oid| repo.find_commit(oid).is_ok());
+    Ok(commits.into_iter().filter(is_there).collect())
+}
+
 pub(super) fn relation(
     folder: &Path,
     expected: &GitSnapshot,

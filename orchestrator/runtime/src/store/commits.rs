@@ -177,6 +177,15 @@ impl Objects {
         Some(CommitId::new(commit.id().to_string()))
     }
 
+    /// Whether `commit` is `head` or stands in its history.
+    pub(super) fn holds(&self, head: &CommitId, commit: &CommitId) -> Result<bool, StoreError> {
+        let failed = |source| self.failed("read")(source);
+        let of = Oid::from_str(head.as_str()).map_err(failed)?;
+        let what = Oid::from_str(commit.as_str()).map_err(failed)?;
+        let below = self.repo.graph_descendant_of(of, what).map_err(failed)?;
+        Ok(of == what || below)
+    }
+
     /// Paths that differ between two state commits; against nothing, all there are.
     pub(super) fn differing(
         &self,

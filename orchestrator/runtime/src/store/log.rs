@@ -212,6 +212,30 @@ pub fn any_dead(dir: &Path) -> bool {
         })
 }
 
+/// Whether a process other than the one that writes `own` has its log here.
+pub fn any_alive(dir: &Path, own: &LogId) -> bool {
+    names(dir)
+        .iter()
+        .filter_map(|name| name.strip_suffix(".log"))
+        .map(LogId::new)
+        .any(|id| id != *own && !is_dead(dir, &id))
+}
+
+/// Names of logs that were kept because a line of them could not be read.
+pub fn damaged(dir: &Path) -> Vec<String> {
+    let mut names = names(dir);
+    names.retain(|name| name.ends_with(".damaged"));
+    names.sort();
+    names
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
 /// Removes a log whose writer is dead, if nothing was added to it since it was read; a damaged one is renamed instead.
 pub fn remove_if_dead(dir: &Path, log: &Read) -> Result<(), LogError> {
     let path = dir.join(format!("{}.log", log.id));

@@ -6,11 +6,14 @@ pub mod checkout;
 mod commits;
 pub mod files;
 mod fold;
+pub mod history;
+pub mod keep;
 pub mod log;
 mod migrate;
 mod objects;
 mod outline;
 mod read;
+pub mod verify;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +24,7 @@ use async_trait::async_trait;
 use orch_core::state::State;
 use orch_protocol::fact::Fact;
 use orch_protocol::ids::{CommitId, LogId, SessionId};
+use orch_protocol::session::Session;
 use thiserror::Error;
 
 use crate::ports::{StateStore, Wanted};
@@ -147,6 +151,16 @@ impl BareStore {
             .filter_map(|name| name.strip_suffix(".json"))
             .map(SessionId::new)
             .collect())
+    }
+
+    /// Every session, the oldest first; those that can't be read are left out.
+    pub fn all_sessions(&self) -> Result<Vec<Session>, StoreError> {
+        let Some((objects, head)) = self.opened()? else {
+            return Ok(Vec::new());
+        };
+        let files = objects.read_dir(&head, "sessions", |_| true)?;
+        let read = |(name, bytes): (&String, &Vec<u8>)| files::session(name, bytes).ok();
+        Ok(files.iter().filter_map(read).collect())
     }
 
     /// The text of a journal entry that `state` knows, also of one that no state commit holds yet.

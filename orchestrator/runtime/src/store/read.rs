@@ -12,6 +12,9 @@ use super::objects::Objects;
 use super::{BareStore, StoreError, TRIES, log, outline};
 use crate::ports::{Backlog, Wanted};
 
+/// So many files of tasks are read by their paths.
+const FEW: usize = 32;
+
 /// One consistent look at the ref and the logs.
 pub(super) struct Snapshot {
     pub(super) objects: Option<Objects>,
@@ -105,6 +108,13 @@ impl BareStore {
             Backlog::Whole => (false, None),
             Backlog::Outline => (true, Some(&none)),
             Backlog::Untouched => (false, Some(&none)),
+            Backlog::Of(prefixes) if prefixes.iter().all(|prefix| prefix.len() >= 2) => {
+                named = prefixes
+                    .iter()
+                    .map(|prefix| Shard::of(&TaskId::new(prefix.as_str())))
+                    .collect();
+                (false, Some(&named))
+            }
             Backlog::Of(prefixes) => {
                 let all = [objects.shards(head, TASKS)?, objects.shards(head, ARCHIVE)?];
                 named = all
@@ -186,17 +196,28 @@ impl BareStore {
         dir: &str,
         part: &Part<'_>,
     ) -> Result<BTreeMap<TaskId, Task>, StoreError> {
-        let wanted = |shard: &Shard| part.shards.is_none_or(|shards| shards.contains(shard));
         let mut tasks = BTreeMap::new();
-        if part.shards.is_some_and(BTreeSet::is_empty) {
-            return Ok(tasks);
-        }
-        for (shard, id) in objects.shards(at, dir)?.files {
-            if wanted(&shard) {
-                let path = shard.path(dir);
-                let read = files::tasks(&path, &objects.blob(&id)?);
-                let read = read.map_err(|error| self.files_error(error))?;
-                tasks.extend(read.into_iter().map(|task| (task.id.clone(), task)));
+        let mut add = |path: &str, bytes: &[u8]| {
+            let read = files::tasks(path, bytes).map_err(|error| self.files_error(error))?;
+            tasks.extend(read.into_iter().map(|task| (task.id.clone(), task)));
+            Ok::<(), StoreError>(())
+        };
+        match part.shards {
+            // A few are found by their paths; to list them all would cost more.
+            Some(few) if few.len() <= FEW => {
+                for shard in few {
+                    let path = shard.path(dir);
+                    if let Some(bytes) = objects.read(at, &path)? {
+                        add(&path, &bytes)?;
+                    }
+                }
+            }
+            some => {
+                for (shard, id) in objects.shards(at, dir)?.files {
+                    if some.is_none_or(|shards| shards.contains(&shard)) {
+                        add(&shard.path(dir), &objects.blob(&id)?)?;
+                    }
+                }
             }
         }
         Ok(tasks)

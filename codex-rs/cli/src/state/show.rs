@@ -1,8 +1,5 @@
-//! `codex-orch state`: what is known here, and where it is kept.
+//! `codex-orch state show`: what is known here, in a few lines.
 
-use std::ffi::OsString;
-
-use clap::{Parser, Subcommand};
 use orch_core::drift::head_text;
 use orch_core::graph::{Statuses, ready};
 use orch_protocol::text::one_line;
@@ -10,43 +7,17 @@ use serde_json::json;
 
 use crate::out;
 use crate::session::{Project, Seen};
-use crate::tasks::parse;
 use crate::trouble::Trouble;
 
-/// What is known here, and where it is kept
-#[derive(Debug, Parser)]
-#[command(name = "codex-orch state", disable_version_flag = true)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Shows the state as seen from HEAD
-    Show {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
-    let Some(Args {
-        command: Command::Show { json },
-    }) = parse::<Args>("codex-orch state", args)?
-    else {
-        return Ok(0);
-    };
-    let mut project = Project::here()?;
+pub(super) async fn run(mut project: Project, json: bool) -> Result<(), Trouble> {
     let seen = project.see().await?;
     if json {
-        as_json(&project, &seen)?
+        as_json(&project, &seen)?;
     } else {
-        as_text(&project, &seen)?
+        as_text(&project, &seen)?;
     }
     project.finish().await;
-    Ok(0)
+    Ok(())
 }
 
 fn as_json(project: &Project, seen: &Seen) -> Result<(), Trouble> {
