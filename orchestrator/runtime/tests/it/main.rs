@@ -6,6 +6,7 @@ mod contract;
 mod driver;
 mod files;
 mod git;
+mod history;
 mod logs;
 mod make;
 mod place;
