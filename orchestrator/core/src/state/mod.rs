@@ -1,18 +1,16 @@
-//! The state, and the only way it changes: [`State::apply`].
+//! The state, and the only way it changes: [`State::apply`]. How the backlog changes stands in `backlog.rs`.
+
+mod backlog;
 
 use std::collections::BTreeMap;
 
 use orch_protocol::fact::{Event, Fact};
-use orch_protocol::ids::{LogId, ProposalId, SessionId, TaskId};
+use orch_protocol::ids::{LogId, SessionId, TaskId};
 use orch_protocol::project::{BranchContext, Project};
-use orch_protocol::proposal::{Change, Confidence, Proposal, TaskEdit};
 use orch_protocol::session::{Session, SessionTurn};
-use orch_protocol::task::{Evidence, EvidenceKind, Task};
-use orch_protocol::text::bounded;
+use orch_protocol::task::Task;
 
-use crate::graph::cycle_closed_by;
-
-use crate::merge::{Lost, merge_projects, merge_task};
+use crate::merge::merge_projects;
 use crate::name::next_name;
 
 /// Everything that is known, as plain data. Sessions and journal entries are there as far as they were loaded.
@@ -56,6 +54,33 @@ impl State {
             Event::RunStarted { .. }
             | Event::RunEnded { .. }
             | Event::Changed { .. }
+            | Event::Proposed { .. }
+            | Event::ProposalSettled { .. }
+            | Event::ContextSet { .. }
+            | Event::CheckpointReached { .. }
+            | Event::DriftMet { .. }
+            | Event::DriftChosen { .. }
+            | Event::MilestoneSet { .. }
+            | Event::RewritesFound { .. }
+            | Event::HandEdited { .. }
+            | Event::Undone { .. }
+            | Event::ProjectMerged { .. } => None,
+        }
+    }
+
+    /// The task that a fact changes, which may be an archived one: a store has to have it loaded, from wherever it is,
+    /// before the fact is applied.
+    pub fn task_of(event: &Event) -> Option<&TaskId> {
+        match event {
+            Event::Changed { change, .. } => Some(change.task()),
+            Event::SessionOpened { .. }
+            | Event::TurnRecorded { .. }
+            | Event::TurnSummarised { .. }
+            | Event::SessionDigested { .. }
+            | Event::Anchored { .. }
+            | Event::TurnReverted { .. }
+            | Event::RunStarted { .. }
+            | Event::RunEnded { .. }
             | Event::Proposed { .. }
             | Event::ProposalSettled { .. }
             | Event::ContextSet { .. }
@@ -248,219 +273,12 @@ impl State {
         })
     }
 
-    fn change_backlog(&mut self, fact: &Fact, change: &Change, reason: &str) {
-        match change {
-            Change::AddTask { task } if !self.tasks.contains_key(&task.id) => {
-                let alone = Task {
-                    needs: Vec::new(),
-                    ..(**task).clone()
-                };
-                self.tasks.insert(task.id.clone(), alone);
-                for need in &task.needs {
-                    self.add_need(fact, &task.id, need, reason);
-                }
-            }
-            Change::AddTask { .. } => {}
-            Change::AddNeed { task, need } => self.add_need(fact, task, need, reason),
-            Change::MergeTask { task, base, theirs } => {
-                let merged = merge_task(base.as_deref(), self.tasks.get(task), theirs.as_deref());
-                match merged.value {
-                    // Its edges are added one by one: one that others' edges make a cycle of waits for review.
-                    Some(value) => {
-                        let before = self.tasks.get(task).map(|task| task.needs.clone());
-                        let before = before.unwrap_or_default();
-                        let (old, new): (Vec<TaskId>, Vec<TaskId>) = value
-                            .needs
-                            .iter()
-                            .cloned()
-                            .partition(|need| before.contains(need));
-                        self.tasks.insert(
-                            task.clone(),
-                            Task {
-                                needs: old,
-                                ..value
-                            },
-                        );
-                        for need in &new {
-                            self.add_need(fact, task, need, reason);
-                        }
-                    }
-                    None => {
-                        self.tasks.remove(task);
-                    }
-                }
-                self.keep_for_review(fact, merged.lost);
-            }
-            Change::Archive { task, archived } => match archived {
-                true => {
-                    if let Some(held) = self.tasks.remove(task) {
-                        self.archive.insert(task.clone(), held);
-                    }
-                }
-                false => {
-                    if let Some(held) = self.archive.remove(task) {
-                        self.tasks.entry(task.clone()).or_insert(held);
-                    }
-                }
-            },
-            change => self.change_task(change),
-        }
-    }
-
-    /// What a merge could not keep waits for review.
-    fn keep_for_review(&mut self, fact: &Fact, lost: Vec<Lost>) {
-        for Lost { change, why } in lost {
-            let seed = serde_json::to_string(&change).unwrap_or_default();
-            let id = ProposalId::from_seed(&["lost", &seed]);
-            let proposal = Proposal {
-                id: id.clone(),
-                by: fact.by,
-                at: fact.at,
-                change,
-                reason: bounded(&why, Task::MAX_TEXT),
-                confidence: Confidence::Low,
-                evidence: Vec::new(),
-            };
-            self.project.proposals.insert(id, proposal);
-        }
-    }
-
-    /// Adds an edge. Two processes may each have added one that was fine by itself: the edge that would close a cycle, in
-    /// the order in which facts are applied, is left out and waits for review.
-    fn add_need(&mut self, fact: &Fact, task: &TaskId, need: &TaskId, reason: &str) {
-        if !self.tasks.contains_key(task) {
-            return;
-        }
-        let id = ProposalId::from_seed(&["cycle", task.as_str(), need.as_str()]);
-        match cycle_closed_by(&self.tasks, task, need) {
-            None => {
-                self.project.proposals.remove(&id);
-                if let Some(task) = self.tasks.get_mut(task)
-                    && let Err(at) = task.needs.binary_search(need)
-                {
-                    task.needs.insert(at, need.clone());
-                }
-            }
-            Some(cycle) => {
-                let cycle: Vec<&str> = cycle.iter().map(TaskId::as_str).collect();
-                let proposal = Proposal {
-                    id: id.clone(),
-                    by: fact.by,
-                    at: fact.at,
-                    change: Change::AddNeed {
-                        task: task.clone(),
-                        need: need.clone(),
-                    },
-                    reason: bounded(
-                        &format!(
-                            "left out, for it would close a cycle: {} ({reason})",
-                            cycle.join(" → ")
-                        ),
-                        Task::MAX_TEXT,
-                    ),
-                    confidence: Confidence::Low,
-                    evidence: Vec::new(),
-                };
-                self.project.proposals.insert(id, proposal);
-            }
-        }
-    }
-
-    fn change_task(&mut self, change: &Change) {
-        let Some(task) = self.tasks.get_mut(change.task()) else {
-            return;
-        };
-        match change {
-            Change::AddTask { .. }
-            | Change::AddNeed { .. }
-            | Change::MergeTask { .. }
-            | Change::Archive { .. } => {}
-            Change::Claim { claim, .. } => {
-                if !task.claims.iter().any(|known| known.id == claim.id) {
-                    task.claims.push(claim.clone());
-                }
-            }
-            Change::AnchorClaim { claim, commits, .. } => {
-                if let Some(known) = task.claims.iter_mut().find(|known| known.id == *claim) {
-                    known.commits.clone_from(commits);
-                    known.files.clear();
-                }
-                task.target_commit = commits.last().cloned().or(task.target_commit.take());
-            }
-            Change::AddEvidence { evidence, .. } => add_evidence(task, evidence),
-            Change::AddAlias { alias, .. } => {
-                if task.title != *alias && !task.aliases.contains(alias) {
-                    push_bounded(&mut task.aliases, alias.clone(), Task::MAX_ALIASES);
-                }
-            }
-            Change::EditTask { edit, .. } => edit_task(task, edit),
-            Change::RemoveNeed { need, .. } => task.needs.retain(|known| known != need),
-        }
-    }
-
     /// The context of a branch; an empty one where none is kept.
     pub fn context(&self, branch: Option<&str>) -> BranchContext {
         branch
             .and_then(|branch| self.project.branches.get(branch))
             .cloned()
             .unwrap_or_default()
-    }
-}
-
-fn add_evidence(task: &mut Task, evidence: &[Evidence]) {
-    for seen in evidence {
-        if !task.evidence.contains(seen) {
-            task.evidence.push(seen.clone());
-        }
-        if seen.kind == EvidenceKind::Commit {
-            task.target_commit = Some(orch_protocol::ids::CommitId::new(seen.reference.clone()));
-        }
-    }
-    // Commits are never crowded out: they are what the next reader needs.
-    while task.evidence.len() > Task::MAX_EVIDENCE {
-        let oldest = task
-            .evidence
-            .iter()
-            .position(|seen| seen.kind != EvidenceKind::Commit)
-            .unwrap_or(0);
-        task.evidence.remove(oldest);
-    }
-}
-
-fn edit_task(task: &mut Task, edit: &TaskEdit) {
-    let TaskEdit {
-        title,
-        owner,
-        priority,
-        parent,
-        milestone,
-        acceptance,
-        target_commit,
-        note,
-    } = edit;
-    if let Some(title) = title {
-        task.title.clone_from(title);
-    }
-    if let Some(owner) = owner {
-        task.owner = Some(owner.clone()).filter(|owner| !owner.is_empty());
-    }
-    if let Some(priority) = priority {
-        task.priority = *priority;
-    }
-    if let Some(parent) = parent {
-        task.parent = Some(TaskId::new(parent.clone())).filter(|_| !parent.is_empty());
-    }
-    if let Some(milestone) = milestone {
-        task.milestone = Some(milestone.clone()).filter(|name| !name.is_empty());
-    }
-    if let Some(acceptance) = acceptance {
-        task.acceptance = Some(acceptance.clone()).filter(|text| !text.is_empty());
-    }
-    if let Some(commit) = target_commit {
-        task.target_commit = Some(commit.clone());
-    }
-    if let Some(note) = note {
-        task.notes.push(note.clone());
     }
 }
 

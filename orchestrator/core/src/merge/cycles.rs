@@ -1,0 +1,228 @@
+//! What a merge of acyclic backlogs can close: cycles of needs, loops of parents. The newest edge is left out and told.
+//!
+//! Edges are taken in from the oldest to the newest, those of the base first; one that would close a cycle is left out.
+//! So of every cycle the newest edge is missing, and no more edges than have to be. Merged with a side again, the same
+//! edges are left out again. It doesn't search the whole graph for that, only what leads into a cycle.
+
+use std::collections::BTreeMap;
+
+use orch_protocol::ids::TaskId;
+use orch_protocol::proposal::{Change, TaskEdit};
+use orch_protocol::task::Task;
+
+use super::Lost;
+
+/// Leaves out needs until no task needs itself, directly or over others.
+pub(super) fn break_cycles(
+    base: &BTreeMap<TaskId, Task>,
+    tasks: &mut BTreeMap<TaskId, Task>,
+    lost: &mut Vec<Lost>,
+) {
+    let tangled = tangled(tasks, |task| &task.needs);
+    if tangled.is_empty() {
+        return;
+    }
+    let mut edges = Vec::new();
+    for (from, (id, task)) in tangled.iter().enumerate() {
+        for need in &task.needs {
+            if let Some(to) = place_of(&tangled, need) {
+                let known = base.get(*id).is_some_and(|task| task.needs.contains(need));
+                edges.push(((!known, task.created_at, *id, need), from, to));
+            }
+        }
+    }
+    edges.sort();
+    edges.dedup();
+    let mut order = Order::new(tangled.len());
+    let left_out: Vec<(TaskId, TaskId)> = edges
+        .into_iter()
+        .filter(|(_, from, to)| !order.add(*from, *to))
+        .map(|((_, _, task, need), _, _)| (task.clone(), need.clone()))
+        .collect();
+    for (id, need) in left_out {
+        if let Some(task) = tasks.get_mut(&id) {
+            task.needs.retain(|known| *known != need);
+        }
+        let why = format!(
+            "left out, for with what the other side added it closes a cycle: {id} → {need}"
+        );
+        lost.push(Lost {
+            change: Change::AddNeed { task: id, need },
+            why,
+        });
+    }
+}
+
+/// Leaves out parents until no task is a part of itself. A task whose parent is left out gets the one that had lost to
+/// it, if there is one and it closes no loop.
+pub(super) fn break_loops(
+    base: &BTreeMap<TaskId, Task>,
+    tasks: &mut BTreeMap<TaskId, Task>,
+    lost: &mut Vec<Lost>,
+) {
+    let tangled = tangled(tasks, |task| task.parent.as_slice());
+    if tangled.is_empty() {
+        return;
+    }
+    let mut parts: Vec<_> = tangled
+        .iter()
+        .enumerate()
+        .map(|(from, (id, task))| {
+            let known = base.get(*id).is_some_and(|base| base.parent == task.parent);
+            ((!known, task.created_at, *id), from, *task)
+        })
+        .collect();
+    parts.sort_by_key(|(age, _, _)| *age);
+    let second: BTreeMap<TaskId, TaskId> = lost.iter().filter_map(other_parent).collect();
+    let mut order = Order::new(tangled.len());
+    let mut free = |from: usize, parent: &TaskId| {
+        place_of(&tangled, parent).is_none_or(|to| order.add(from, to))
+    };
+    let mut changed = Vec::new();
+    for ((_, _, id), from, task) in parts {
+        let Some(parent) = &task.parent else { continue };
+        if !free(from, parent) {
+            let second = second.get(id).filter(|second| free(from, second));
+            changed.push((id.clone(), parent.clone(), second.cloned()));
+        }
+    }
+    for (id, left_out, second) in changed {
+        if let Some(second) = &second {
+            lost.retain(|lost| {
+                other_parent(lost).is_none_or(|told| told != (id.clone(), second.clone()))
+            });
+        }
+        if let Some(task) = tasks.get_mut(&id) {
+            task.parent = second;
+        }
+        let why = format!(
+            "left out, for with what the other side changed {id} would be a part of itself: {id} → {left_out}"
+        );
+        let edit = TaskEdit {
+            parent: Some(left_out.to_string()),
+            ..TaskEdit::default()
+        };
+        lost.push(Lost {
+            change: Change::EditTask { task: id, edit },
+            why,
+        });
+    }
+}
+
+/// The parent that lost to another one.
+fn other_parent(lost: &Lost) -> Option<(TaskId, TaskId)> {
+    match &lost.change {
+        Change::EditTask { task, edit } => {
+            let parent = edit.parent.as_ref().filter(|parent| !parent.is_empty())?;
+            Some((task.clone(), TaskId::new(parent.clone())))
+        }
+        _ => None,
+    }
+}
+
+type Nodes<'a> = [(&'a TaskId, &'a Task)];
+
+fn place_of(nodes: &Nodes<'_>, id: &TaskId) -> Option<usize> {
+    nodes.binary_search_by(|(known, _)| (*known).cmp(id)).ok()
+}
+
+/// The tasks from which a cycle can be reached, by id; none where there is no cycle. Linear in the edges.
+fn tangled(
+    tasks: &BTreeMap<TaskId, Task>,
+    leads_to: fn(&Task) -> &[TaskId],
+) -> Vec<(&TaskId, &Task)> {
+    let nodes: Vec<(&TaskId, &Task)> = tasks
+        .iter()
+        .filter(|(_, task)| !leads_to(task).is_empty())
+        .collect();
+    // Ends are taken away until none is left: what stays leads into a cycle.
+    let mut open = vec![0_usize; nodes.len()];
+    let mut back = vec![Vec::new(); nodes.len()];
+    for (from, (_, task)) in nodes.iter().enumerate() {
+        for to in leads_to(task) {
+            if let Some(to) = place_of(&nodes, to) {
+                open[from] += 1;
+                back[to].push(from);
+            }
+        }
+    }
+    let mut ends: Vec<usize> = (0..nodes.len()).filter(|node| open[*node] == 0).collect();
+    while let Some(end) = ends.pop() {
+        for from in &back[end] {
+            open[*from] -= 1;
+            if open[*from] == 0 {
+                ends.push(*from);
+            }
+        }
+    }
+    nodes
+        .into_iter()
+        .zip(open)
+        .filter(|(_, open)| *open > 0)
+        .map(|(node, _)| node)
+        .collect()
+}
+
+/// Nodes in an order in which every edge leads forward, kept while edges are added (Pearce and Kelly, 2006): only what
+/// lies between the ends of a new edge is looked at.
+struct Order {
+    place: Vec<usize>,
+    to: Vec<Vec<usize>>,
+    from: Vec<Vec<usize>>,
+}
+
+impl Order {
+    fn new(nodes: usize) -> Self {
+        Self {
+            place: (0..nodes).collect(),
+            to: vec![Vec::new(); nodes],
+            from: vec![Vec::new(); nodes],
+        }
+    }
+
+    /// Adds an edge, unless it would close a cycle.
+    fn add(&mut self, from: usize, to: usize) -> bool {
+        let (first, last) = (self.place[to], self.place[from]);
+        if first <= last {
+            let Some(ahead) = self.reach(to, &self.to, |place| place <= last, Some(from)) else {
+                return false;
+            };
+            let behind = self.reach(from, &self.from, |place| place >= first, None);
+            // What leads to the edge now stands before what it leads to, on the places that both held.
+            let mut moved = behind.unwrap_or_default();
+            moved.extend(ahead);
+            let mut places: Vec<usize> = moved.iter().map(|node| self.place[*node]).collect();
+            places.sort_unstable();
+            for (node, place) in moved.into_iter().zip(places) {
+                self.place[node] = place;
+            }
+        }
+        self.to[from].push(to);
+        self.from[to].push(from);
+        true
+    }
+
+    /// What is reached from `start` over places that are `near`, in order; none if `goal` is among it.
+    fn reach(
+        &self,
+        start: usize,
+        edges: &[Vec<usize>],
+        near: impl Fn(usize) -> bool,
+        goal: Option<usize>,
+    ) -> Option<Vec<usize>> {
+        let mut seen = BTreeMap::from([(self.place[start], start)]);
+        let mut next = vec![start];
+        while let Some(node) = next.pop() {
+            if Some(node) == goal {
+                return None;
+            }
+            for on in &edges[node] {
+                let place = self.place[*on];
+                if near(place) && seen.insert(place, *on).is_none() {
+                    next.push(*on);
+                }
+            }
+        }
+        Some(seen.into_values().collect())
+    }
+}

@@ -1,0 +1,135 @@
+//! Structural 3-way merge of tasks, backlogs and project state: pure, deterministic, symmetric.
+//!
+//! What only one side changed is as that side made it, bit for bit. What two sides changed differently is decided by the
+//! rule of its field (docs/merging.md); what lost is kept for review. Merging the outcome with a side again changes
+//! nothing. Not here: sessions and the journal, which are one file each and belong to one thread.
+
+mod cycles;
+mod list;
+mod project;
+mod task;
+
+use std::collections::BTreeMap;
+
+use orch_protocol::ids::TaskId;
+use orch_protocol::project::Project;
+use orch_protocol::proposal::Change;
+use orch_protocol::task::Task;
+
+/// What both sides became, and what of them could not be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Merged<T> {
+    /// The outcome.
+    pub value: T,
+    /// What lost.
+    pub lost: Vec<Lost>,
+}
+
+/// Something that one side wanted and the merge did not keep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lost {
+    /// The change that brings it in after all.
+    pub change: Change,
+    /// Why it lost, in one sentence for a person.
+    pub why: String,
+}
+
+/// Merges one task; none is a task that isn't there. A task that one side removed and the other changed is kept.
+pub fn merge_task(
+    base: Option<&Task>,
+    ours: Option<&Task>,
+    theirs: Option<&Task>,
+) -> Merged<Option<Task>> {
+    let (value, lost) = match (ours, theirs) {
+        _ if ours == theirs || theirs == base => (ours.cloned(), Vec::new()),
+        _ if ours == base => (theirs.cloned(), Vec::new()),
+        (Some(ours), Some(theirs)) => {
+            let merged = task::merge(base, ours, theirs);
+            (Some(merged.value), merged.lost)
+        }
+        (ours, theirs) => {
+            let kept = ours.or(theirs);
+            let lost = kept.map(|kept| Lost {
+                change: Change::MergeTask {
+                    task: kept.id.clone(),
+                    base: Some(Box::new(kept.clone())),
+                    theirs: None,
+                },
+                why: "one side removed the task and the other changed it: it was kept".to_owned(),
+            });
+            (kept.cloned(), lost.into_iter().collect())
+        }
+    };
+    Merged { value, lost }
+}
+
+/// Merges whole backlogs. The outcome has no cycle of needs and no loop of parents, whatever the sides had.
+pub fn merge_backlogs(
+    base: &BTreeMap<TaskId, Task>,
+    ours: &BTreeMap<TaskId, Task>,
+    theirs: &BTreeMap<TaskId, Task>,
+) -> Merged<BTreeMap<TaskId, Task>> {
+    let mut value = ours.clone();
+    let lost = merge_into(base, &mut value, theirs);
+    Merged { value, lost }
+}
+
+/// Merges `theirs` into `ours`, as [`merge_backlogs`] does, and touches only the tasks that change. What lost.
+pub fn merge_into(
+    base: &BTreeMap<TaskId, Task>,
+    ours: &mut BTreeMap<TaskId, Task>,
+    theirs: &BTreeMap<TaskId, Task>,
+) -> Vec<Lost> {
+    let mut lost = Vec::new();
+    for id in differing(base, theirs) {
+        let merged = merge_task(base.get(id), ours.get(id), theirs.get(id));
+        match merged.value {
+            Some(task) => ours.insert(id.clone(), task),
+            None => ours.remove(id),
+        };
+        lost.extend(merged.lost);
+    }
+    cycles::break_cycles(base, ours, &mut lost);
+    cycles::break_loops(base, ours, &mut lost);
+    lost
+}
+
+/// Merges what is no task. Nothing of it can be said as a [`Change`], so `lost` is empty: what is dropped by the rule of
+/// a field is said in docs/merging.md.
+pub fn merge_projects(base: &Project, ours: &Project, theirs: &Project) -> Merged<Project> {
+    Merged {
+        value: project::merge(list::Sides { base, ours, theirs }),
+        lost: Vec::new(),
+    }
+}
+
+/// The keys under which two maps differ, in order; one walk through both.
+pub(crate) fn differing<'a, K: Ord, V: PartialEq>(
+    before: &'a BTreeMap<K, V>,
+    after: &'a BTreeMap<K, V>,
+) -> Vec<&'a K> {
+    let mut out = Vec::new();
+    let mut left = before.iter().peekable();
+    let mut right = after.iter().peekable();
+    loop {
+        match (left.peek(), right.peek()) {
+            (None, None) => return out,
+            (Some((a, old)), Some((b, new))) if a == b => {
+                if old != new {
+                    out.push(*a);
+                }
+                left.next();
+                right.next();
+            }
+            (Some((a, _)), other) if other.is_none_or(|(b, _)| a < b) => {
+                out.push(*a);
+                left.next();
+            }
+            (_, Some((b, _))) => {
+                out.push(*b);
+                right.next();
+            }
+            (Some(_), None) => return out,
+        }
+    }
+}
