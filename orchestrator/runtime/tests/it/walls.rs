@@ -65,7 +65,7 @@ const FENCES: [(&str, &[&str]); 7] = [
             "orchestrator/runtime/src/store/objects.rs",
         ],
     ),
-    ("petgraph", &["orchestrator/core/src/graph.rs"]),
+    ("petgraph", &["orchestrator/core/src/graph/edges.rs"]),
     (
         "serde_saphyr",
         &["orchestrator/runtime/src/store/checkout.rs"],
