@@ -35,7 +35,9 @@ fn what_can_be_begun_comes_the_most_urgent_first() {
         .collect();
     assert_eq!(titles[..2], ["urgent", "old"]);
     titles.sort_unstable();
-    assert_eq!(titles, ["old", "plain", "step", "urgent"]);
+    // What isn't in the backlog (it was archived, or undone) holds nobody up.
+    let free = "waits for what is not there";
+    assert_eq!(titles, ["old", "plain", "step", "urgent", free]);
 }
 
 #[test]
@@ -101,6 +103,26 @@ fn a_parent_is_what_its_parts_are() {
     // A word on the parent itself stands.
     check(Some(Done), &[None], TaskStatus::Done);
     check(Some(Blocked), &[Some(Done)], TaskStatus::Blocked);
+}
+
+#[test]
+fn a_parent_whose_parts_are_all_closed_can_be_begun_itself() {
+    use ClaimState::{Done, Dropped, Pending};
+    let state = state_of(&[
+        said(task("reopened"), Pending),
+        said(part("step", "reopened"), Done),
+        task("left over"),
+        said(part("not wanted", "left over"), Dropped),
+        said(task("waits"), Pending),
+        part("open", "waits"),
+    ]);
+    let statuses = Statuses::judge(&state.tasks, &here("main", &[]));
+    let mut titles: Vec<&str> = ready(&state.tasks, &statuses)
+        .iter()
+        .map(|task| task.title.as_str())
+        .collect();
+    titles.sort_unstable();
+    assert_eq!(titles, ["left over", "open", "reopened"]);
 }
 
 #[test]

@@ -67,7 +67,7 @@ const FENCES: [(&str, &[&str]); 8] = [
             "orchestrator/runtime/src/store/objects.rs",
         ],
     ),
-    ("petgraph", &["orchestrator/core/src/graph.rs"]),
+    ("petgraph", &["orchestrator/core/src/graph/edges.rs"]),
     (
         "serde_saphyr",
         &["orchestrator/runtime/src/store/checkout.rs"],
