@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use orch_core::command::{Asker, Refusal, TaskCommand};
 use orch_protocol::ids::{CommitId, TaskId, ThreadId, TurnId};
 use orch_protocol::task::{Actor, Origin};
-use orch_runtime::ports::{Clock, Git, SystemClock};
+use orch_runtime::ports::{Asked, Clock, Git, SystemClock};
 use orch_runtime::upstream::RolloutsOnly;
 
 use crate::out;
@@ -37,10 +37,10 @@ pub(crate) async fn try_change(
     who: Who,
     command: TaskCommand,
 ) -> Result<Result<Vec<TaskId>, Refusal>, Trouble> {
-    let snapshot = project.git.look().await?;
-    let branch = snapshot
+    let stand = project.git.stand().await?;
+    let branch = stand
         .as_ref()
-        .and_then(|seen| seen.head.branch())
+        .and_then(|stand| stand.head.branch())
         .map(str::to_owned);
     let (by, origin) = match who {
         Who::Person => (
@@ -58,10 +58,10 @@ pub(crate) async fn try_change(
             },
         ),
     };
-    let head = snapshot
+    let head = stand
         .as_ref()
-        .and_then(|seen| seen.head.commit().cloned());
-    let worktree = snapshot.map(|seen| seen.worktree);
+        .and_then(|stand| stand.head.commit().cloned());
+    let worktree = stand.map(|stand| stand.worktree);
     let asker = Asker {
         by,
         origin,
@@ -88,11 +88,12 @@ pub(crate) async fn commit(project: &Project, given: &str) -> Result<CommitId, T
         )
     };
     let commit = CommitId::new(given.trim().to_ascii_lowercase());
-    let reached = project
-        .git
-        .reachable(BTreeSet::from([commit.clone()]))
-        .await?;
-    if reached.contains(&commit) {
+    let asked = Asked {
+        heads: BTreeSet::from([commit.clone()]),
+        ..Asked::default()
+    };
+    let reached = project.git.judge(asked).await?.reachable;
+    if reached.is_ancestor(&commit) {
         Ok(commit)
     } else {
         Err(unknown())

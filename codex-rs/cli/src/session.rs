@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use orch_agents::all;
 use orch_core::agent::Agent;
-use orch_core::judge::Here;
+use orch_core::judge::{Here, Stand};
 use orch_core::state::State;
 use orch_protocol::git::GitSnapshot;
 use orch_runtime::driver::Driver;
@@ -48,7 +48,7 @@ impl Project {
             ));
         }
         let store = BareStore::new(place.store.clone(), log::fresh_id(SystemClock.now()));
-        let git = FolderGit::new(&place.folder);
+        let git = FolderGit::new(&place.folder).with_cache(place.store.join("cache"));
         Self {
             config,
             place,
@@ -91,9 +91,8 @@ impl Project {
         let mut driver = self.driver(&mut engine, &mut tell);
         let supervisor = driver.open(&Wanted::backlog(backlog)).await?;
         let snapshot = driver.git.look().await?;
-        let here = driver
-            .here(supervisor.state(), snapshot.as_ref(), &[])
-            .await?;
+        let stand = snapshot.as_ref().map(Stand::from);
+        let here = driver.here(supervisor.state(), stand.as_ref(), &[]).await?;
         Ok(Seen {
             state: supervisor.state().clone(),
             snapshot,

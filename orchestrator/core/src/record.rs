@@ -17,6 +17,7 @@ use crate::agent::Opinion;
 use crate::drift::plural;
 use crate::graph::cycle_closed_by;
 use crate::name::{journal_name, session_id};
+use crate::reverts::{reopenings, withdrawn};
 use crate::supervisor::{About, Effect, Ended, Recording, Supervisor};
 
 /// The order in which agents are asked about a turn: the summary builds on the backlog.
@@ -28,6 +29,7 @@ impl Supervisor {
             return;
         };
         let (now, before) = (ended.now, run.snapshot.clone());
+        self.found(&ended);
         let is_review = matches!(run.kind, RunKind::Review);
         let new: Vec<TurnRecord> = if is_review {
             Vec::new()
@@ -77,6 +79,31 @@ impl Supervisor {
             waiting: 0,
         });
         self.next_question(now);
+    }
+
+    /// What git was found to have done to claimed commits. Found twice, it is recorded once.
+    fn found(&mut self, ended: &Ended) {
+        let known = &self.state.project.rewrites;
+        let pairs: Vec<_> = ended
+            .rewrites
+            .iter()
+            .filter(|(named, found)| !known.get(named).is_some_and(|known| known.contains(found)))
+            .cloned()
+            .collect();
+        if !pairs.is_empty() {
+            self.fact(ended.now, Actor::Supervisor, Event::RewritesFound { pairs });
+        }
+        for proposal in withdrawn(&self.state, &ended.reverts) {
+            let settled = Event::ProposalSettled {
+                proposal,
+                accepted: false,
+            };
+            self.fact(ended.now, Actor::Supervisor, settled);
+        }
+        for proposal in reopenings(&self.state, &ended.here, &ended.reverts, ended.now) {
+            let proposal = Box::new(proposal);
+            self.fact(ended.now, Actor::Supervisor, Event::Proposed { proposal });
+        }
     }
 
     pub(crate) fn opinions(&mut self, now: Timestamp, by: Actor, opinions: Vec<Opinion>) {

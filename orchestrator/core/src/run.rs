@@ -211,7 +211,7 @@ impl Supervisor {
                 .snapshot
                 .as_ref()
                 .and_then(|snapshot| snapshot.head.commit());
-            head.is_some_and(|head| start.here.reachable.contains(head))
+            head.is_some_and(|head| start.here.reachable.is_ancestor(head))
         };
         let from = self
             .state

@@ -19,6 +19,7 @@ use crate::command::{Asker, Refusal, TaskCommand, changes};
 use crate::drift::OnDrift;
 use crate::judge::Here;
 use crate::redact;
+use crate::reverts::Reverted;
 use crate::run::{Gate, Start};
 use crate::state::State;
 
@@ -143,6 +144,10 @@ pub struct Ended {
     pub after: Option<GitSnapshot>,
     /// Where tasks are judged now.
     pub here: Here,
+    /// Claimed commits that were found again under other ids: as named, and as found.
+    pub rewrites: Vec<(CommitId, CommitId)>,
+    /// Claimed commits that were reverted here.
+    pub reverts: Vec<Reverted>,
     /// The run's process was found dead by a later one.
     pub recovered: bool,
 }

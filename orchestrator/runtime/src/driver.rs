@@ -3,25 +3,27 @@
 
 mod afterwards;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use jiff::SignedDuration;
 use orch_core::agent::Agent;
 use orch_core::brief::{Brief, BriefLimits};
 use orch_core::command::{Asker, Refusal, TaskCommand};
-use orch_core::judge::{Here, claimed_commits};
+use orch_core::judge::{Here, Stand, claimed_commits};
 use orch_core::run::Start;
 use orch_core::state::State;
 use orch_core::supervisor::{About, Effect, Input, Supervisor};
 use orch_core::undo;
-use orch_protocol::git::{CommitSummary, GitSnapshot};
-use orch_protocol::ids::{CommitId, RunId, TaskId, ThreadId};
+use orch_protocol::git::CommitSummary;
+use orch_protocol::ids::{RunId, TaskId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::task::Actor;
 use thiserror::Error;
 
 use crate::git::GitError;
-use crate::ports::{Backlog, Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore, Wanted};
+use crate::ports::{
+    Asked, Backlog, Clock, Engine, EngineTrouble, Git, Judged, Launch, Ran, StateStore, Wanted,
+};
 use crate::store::StoreError;
 use crate::store::history::Versions;
 use crate::store::words::Operation;
@@ -146,7 +148,8 @@ impl Driver<'_> {
         };
         let mut supervisor = self.open(&Wanted::of(&threads)).await?;
         let seen = self.git.look().await?;
-        let here = self.here(supervisor.state(), seen.as_ref(), &[]).await?;
+        let stand = seen.as_ref().map(Stand::from);
+        let here = self.here(supervisor.state(), stand.as_ref(), &[]).await?;
         let start = Start {
             now: self.clock.now(),
             run: request.run,
@@ -309,7 +312,7 @@ impl Driver<'_> {
         if dead.is_empty() {
             return Ok(dead);
         }
-        let here = self.git.look().await?.map(|seen| seen.worktree);
+        let here = self.git.stand().await?.map(|stand| stand.worktree);
         let is_ours = |run: &OpenRun| match &run.snapshot {
             Some(began) => here.as_ref() == Some(&began.worktree),
             None => true,
@@ -321,24 +324,38 @@ impl Driver<'_> {
     pub async fn here(
         &self,
         state: &State,
-        seen: Option<&GitSnapshot>,
+        stand: Option<&Stand>,
         also: &[CommitSummary],
     ) -> Result<Here, GitError> {
+        let judged = self.judged(state, stand, also).await?;
+        Ok(Here::at(stand, judged.reachable))
+    }
+
+    async fn judged(
+        &self,
+        state: &State,
+        stand: Option<&Stand>,
+        also: &[CommitSummary],
+    ) -> Result<Judged, GitError> {
+        if stand.is_none() {
+            return Ok(Judged::default());
+        }
         let heads = state
             .project
             .branches
             .values()
-            .filter_map(|context| context.snapshot.as_ref()?.head.commit());
-        let wanted: BTreeSet<CommitId> = claimed_commits(state)
-            .into_iter()
-            .chain(heads.cloned())
+            .filter_map(|context| context.snapshot.as_ref()?.head.commit().cloned())
             .chain(also.iter().map(|commit| commit.id.clone()))
             .collect();
-        let reachable = match seen {
-            Some(_) => self.git.reachable(wanted).await?,
-            None => Default::default(),
-        };
-        Ok(Here::new(seen, reachable))
+        let claimed = claimed_commits(state);
+        let rewrites = state.project.rewrites.clone();
+        self.git
+            .judge(Asked {
+                claimed,
+                heads,
+                rewrites,
+            })
+            .await
     }
 
     async fn drive(

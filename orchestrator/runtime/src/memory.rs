@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use orch_core::judge::Reachable;
+use orch_core::judge::{Reachable, Stand};
+use orch_core::reverts::Reverted;
 use orch_core::state::State;
 use orch_protocol::Timestamp;
 use orch_protocol::fact::Fact;
@@ -14,7 +15,9 @@ use orch_protocol::ids::{CommitId, LogId, ThreadId};
 use orch_protocol::project::OpenRun;
 
 use crate::git::GitError;
-use crate::ports::{Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore, Wanted};
+use crate::ports::{
+    Asked, Clock, Engine, EngineTrouble, Git, Holding, Judged, Launch, Ran, StateStore, Wanted,
+};
 use crate::store::StoreError;
 
 /// Keeps the state in memory.
@@ -97,6 +100,10 @@ pub struct FakeGit {
     pub looks: Mutex<VecDeque<GitSnapshot>>,
     /// What HEAD reaches.
     pub reached: BTreeSet<CommitId>,
+    /// What was rewritten: as named, and as HEAD reaches it.
+    pub rewrites: Vec<(CommitId, CommitId)>,
+    /// What was reverted.
+    pub reverts: Vec<Reverted>,
     /// What every comparison finds.
     pub relation: HeadRelation,
     /// What every turn made.
@@ -117,8 +124,35 @@ impl Git for FakeGit {
         })
     }
 
-    async fn reachable(&self, commits: BTreeSet<CommitId>) -> Result<Reachable, GitError> {
-        Ok(Reachable::new(commits.intersection(&self.reached).cloned()))
+    async fn stand(&self) -> Result<Option<Stand>, GitError> {
+        let looks = self
+            .looks
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        Ok(looks.front().map(Stand::from))
+    }
+
+    async fn judge(&self, asked: Asked) -> Result<Judged, GitError> {
+        let all = asked.claimed.union(&asked.heads);
+        let reached = all.filter(|commit| self.reached.contains(*commit));
+        let found = |(named, _): &&(CommitId, CommitId)| asked.claimed.contains(named);
+        let rewrites: Vec<_> = self.rewrites.iter().filter(found).cloned().collect();
+        let is_recorded = |(named, found): &(CommitId, CommitId)| {
+            let known = asked.rewrites.get(named);
+            known.is_some_and(|known| known.contains(found))
+        };
+        Ok(Judged {
+            reachable: Reachable::new(reached.cloned()).with_rewritten(rewrites.clone()),
+            rewrites: rewrites
+                .into_iter()
+                .filter(|pair| !is_recorded(pair))
+                .collect(),
+            reverts: self.reverts.clone(),
+        })
+    }
+
+    async fn holding(&self, _: CommitId) -> Result<Holding, GitError> {
+        Ok(Holding::default())
     }
 
     async fn existing(&self, commits: BTreeSet<CommitId>) -> Result<BTreeSet<CommitId>, GitError> {

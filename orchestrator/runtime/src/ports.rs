@@ -1,10 +1,11 @@
 //! What the driver needs of the world, as few methods on plain data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use orch_core::brief::Brief;
-use orch_core::judge::Reachable;
+use orch_core::judge::{Reachable, Stand};
+use orch_core::reverts::Reverted;
 use orch_core::state::State;
 use orch_protocol::Timestamp;
 use orch_protocol::fact::Fact;
@@ -93,14 +94,56 @@ pub trait StateStore: Send {
     fn is_dead(&self, log: &LogId) -> bool;
 }
 
+/// Commits that git is asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// What claims name: followed to what it was rewritten to.
+    pub claimed: BTreeSet<CommitId>,
+    /// Of these only is asked whether HEAD reaches them. They count as ends of branches that may have been squashed.
+    pub heads: BTreeSet<CommitId>,
+    /// Rewrites that are recorded: as named, and as found.
+    pub rewrites: BTreeMap<CommitId, BTreeSet<CommitId>>,
+}
+
+/// What git says of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// What HEAD reaches.
+    pub reachable: Reachable,
+    /// Rewrites that weren't recorded yet: as named, and as found.
+    pub rewrites: Vec<(CommitId, CommitId)>,
+    /// Claimed commits that HEAD reaches and that were reverted.
+    pub reverts: Vec<Reverted>,
+}
+
+/// The local branches that reach a commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// Their names by the alphabet, the first [`Holding::MAX_NAMES`].
+    pub names: Vec<String>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+impl Holding {
+    /// The most names told.
+    pub const MAX_NAMES: usize = 20;
+}
+
 /// What git says of the user's repository. Read only.
 #[async_trait]
 pub trait Git: Send + Sync {
     /// One look at the work tree; none outside a repository.
     async fn look(&self) -> Result<Option<GitSnapshot>, GitError>;
 
-    /// Those of `commits` that HEAD reaches.
-    async fn reachable(&self, commits: BTreeSet<CommitId>) -> Result<Reachable, GitError>;
+    /// Where one stands: what [`Git::look`] tells, but for the files that differ. Costs next to nothing.
+    async fn stand(&self) -> Result<Option<Stand>, GitError>;
+
+    /// What HEAD reaches of the commits that are asked about, as themselves or rewritten.
+    async fn judge(&self, asked: Asked) -> Result<Judged, GitError>;
+
+    /// The local branches that reach a commit.
+    async fn holding(&self, commit: CommitId) -> Result<Holding, GitError>;
 
     /// Those of `commits` that the repository has, reached by HEAD or not.
     async fn existing(&self, commits: BTreeSet<CommitId>) -> Result<BTreeSet<CommitId>, GitError>;

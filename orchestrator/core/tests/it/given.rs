@@ -264,6 +264,8 @@ pub(crate) fn ended(run: &RunId, second: i64) -> Ended {
         commits: Vec::new(),
         after: None,
         here: Here::default(),
+        rewrites: Vec::new(),
+        reverts: Vec::new(),
         recovered: false,
     }
 }

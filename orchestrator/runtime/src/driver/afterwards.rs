@@ -1,6 +1,6 @@
 //! What a run has left, put together: its turns from the observer, its commits from git between two looks.
 
-use orch_core::judge::Here;
+use orch_core::judge::{Here, Stand};
 use orch_core::supervisor::{Ended, Supervisor};
 use orch_protocol::Timestamp;
 use orch_protocol::git::{CommitSummary, GitSnapshot, Head};
@@ -69,13 +69,12 @@ impl Driver<'_> {
         }
         let mut turns = ran.turns;
         share_out(&made, &mut turns, since);
-        let here = self.here(supervisor.state(), after.as_ref(), &made).await?;
-        let here = Here {
-            reachable: here
-                .reachable
-                .with(made.iter().map(|commit| commit.id.clone())),
-            ..here
-        };
+        let stand = after.as_ref().map(Stand::from);
+        let judged = self
+            .judged(supervisor.state(), stand.as_ref(), &made)
+            .await?;
+        let made_here = made.iter().map(|commit| commit.id.clone());
+        let here = Here::at(stand.as_ref(), judged.reachable.with(made_here));
         Ok(Ended {
             now,
             run: run.clone(),
@@ -85,6 +84,8 @@ impl Driver<'_> {
             commits: made,
             after,
             here,
+            rewrites: judged.rewrites,
+            reverts: judged.reverts,
             recovered,
         })
     }

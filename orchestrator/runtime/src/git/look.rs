@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryState, Status, StatusOptions};
+use orch_core::judge::Stand;
 use orch_protocol::git::{DirtyFile, GitSnapshot, Head, Operation};
 use orch_protocol::ids::CommitId;
 
@@ -42,6 +43,19 @@ pub(super) fn look(folder: &Path) -> Result<Option<GitSnapshot>, git2::Error> {
         operation: operation(repo.state()),
         dirty,
         dirty_truncated,
+    }))
+}
+
+/// A look without the files that differ.
+pub(super) fn stand(folder: &Path) -> Result<Option<Stand>, git2::Error> {
+    let Some(place) = find(folder) else {
+        return Ok(None);
+    };
+    let repo = Repository::open(&place.worktree)?;
+    Ok(Some(Stand {
+        common_dir: place.common_dir.to_string_lossy().into_owned(),
+        worktree: place.worktree.to_string_lossy().into_owned(),
+        head: head(&repo)?,
     }))
 }
 

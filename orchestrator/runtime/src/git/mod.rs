@@ -3,14 +3,22 @@
 //! Every call opens the repository anew inside `spawn_blocking`: git2's handles don't cross threads, and a repository
 //! may be replaced under a long run.
 
+mod branches;
+mod history;
+mod kept;
 mod look;
+mod patches;
+mod reach;
+mod reflog;
+mod reverts;
+mod rewrites;
 mod walk;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use orch_core::judge::Reachable;
+use orch_core::judge::Stand;
 use orch_protocol::Timestamp;
 use orch_protocol::git::{CommitSummary, GitSnapshot, HeadRelation};
 use orch_protocol::ids::CommitId;
@@ -18,7 +26,8 @@ use thiserror::Error;
 
 pub use look::{Repo, find};
 
-use crate::ports::Git;
+use crate::ports::{Asked, Git, Holding, Judged};
+use kept::Cache;
 
 /// Why git could not be asked.
 #[derive(Debug, Error)]
@@ -34,6 +43,7 @@ pub enum GitError {
 #[derive(Debug, Clone)]
 pub struct FolderGit {
     folder: PathBuf,
+    cache: Cache,
 }
 
 impl FolderGit {
@@ -41,6 +51,16 @@ impl FolderGit {
     pub fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
+            cache: Cache::default(),
+        }
+    }
+
+    /// Keeps what was found of commits in `dir`, which is made when the folder above it is there; it may be deleted at
+    /// any time.
+    pub fn with_cache(self, dir: PathBuf) -> Self {
+        Self {
+            cache: Cache::new(dir),
+            ..self
         }
     }
 
@@ -68,11 +88,21 @@ impl Git for FolderGit {
         self.blocking(look::look).await
     }
 
-    async fn reachable(&self, commits: BTreeSet<CommitId>) -> Result<Reachable, GitError> {
-        if commits.is_empty() {
-            return Ok(Reachable::default());
+    async fn stand(&self) -> Result<Option<Stand>, GitError> {
+        self.blocking(look::stand).await
+    }
+
+    async fn judge(&self, asked: Asked) -> Result<Judged, GitError> {
+        if asked.claimed.is_empty() && asked.heads.is_empty() {
+            return Ok(Judged::default());
         }
-        self.blocking(move |folder| walk::reachable(folder, commits))
+        let cache = self.cache.clone();
+        self.blocking(move |folder| reach::judge(folder, &asked, &cache))
+            .await
+    }
+
+    async fn holding(&self, commit: CommitId) -> Result<Holding, GitError> {
+        self.blocking(move |folder| branches::holding(folder, &commit))
             .await
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use git2::{BranchType, Commit, DiffOptions, Oid, Repository, Sort};
-use orch_core::judge::Reachable;
 use orch_protocol::git::{CommitSummary, GitSnapshot, HeadRelation};
 use orch_protocol::ids::CommitId;
 use orch_protocol::text::one_line;
@@ -15,37 +14,6 @@ const MAX_INCOMING: usize = 50;
 const MAX_FILES: usize = 100;
 /// The most commits a single turn is given.
 const MAX_MADE: usize = 500;
-
-/// Those of `wanted` that HEAD reaches: one walk, which stops when all are found.
-pub(super) fn reachable(
-    folder: &Path,
-    wanted: BTreeSet<CommitId>,
-) -> Result<Reachable, git2::Error> {
-    let repo = Repository::discover(folder)?;
-    // An id that doesn't parse, or names nothing here, isn't reachable.
-    let known = |id: &CommitId| {
-        Oid::from_str(id.as_str())
-            .ok()
-            .filter(|oid| repo.find_commit(*oid).is_ok())
-    };
-    let mut missing: BTreeSet<Oid> = wanted.iter().filter_map(known).collect();
-    let mut found = Vec::new();
-    let Some(head) = repo.head().ok().and_then(|head| head.target()) else {
-        return Ok(Reachable::default());
-    };
-    let mut walk = repo.revwalk()?;
-    walk.push(head)?;
-    for oid in walk {
-        if missing.is_empty() {
-            break;
-        }
-        let oid = oid?;
-        if missing.remove(&oid) {
-            found.push(CommitId::new(oid.to_string()));
-        }
-    }
-    Ok(Reachable::new(found))
-}
 
 /// Those of `commits` that are in the object database.
 pub(super) fn existing(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use orch_protocol::git::{Head, Operation};
 use orch_protocol::ids::CommitId;
 use orch_runtime::git::FolderGit;
-use orch_runtime::ports::{Clock, Git, SystemClock};
+use orch_runtime::ports::{Asked, Clock, Git, SystemClock};
 
 use crate::make::{commit, folder, git, repo};
 
@@ -109,7 +109,12 @@ async fn reachable_agrees_with_merge_base() {
         } else {
             git(at, &["switch", "-q", step]);
         }
-        let found = FolderGit::new(at).reachable(asked.clone()).await.unwrap();
+        let asked = Asked {
+            heads: asked.clone(),
+            ..Asked::default()
+        };
+        let judged = FolderGit::new(at).judge(asked).await.unwrap();
+        let found = judged.reachable;
         for commit in [&base, &side, &main] {
             let oracle = std::process::Command::new("git")
                 .current_dir(at)

@@ -59,8 +59,14 @@ const FENCES: [(&str, &[&str]); 8] = [
     (
         "git2",
         &[
+            "orchestrator/runtime/src/git/branches.rs",
+            "orchestrator/runtime/src/git/history.rs",
             "orchestrator/runtime/src/git/look.rs",
             "orchestrator/runtime/src/git/mod.rs",
+            "orchestrator/runtime/src/git/patches.rs",
+            "orchestrator/runtime/src/git/reach.rs",
+            "orchestrator/runtime/src/git/reflog.rs",
+            "orchestrator/runtime/src/git/rewrites.rs",
             "orchestrator/runtime/src/git/walk.rs",
             "orchestrator/runtime/src/store/commits.rs",
             "orchestrator/runtime/src/store/mod.rs",
