@@ -8,13 +8,13 @@ use std::collections::{BTreeSet, VecDeque};
 use jiff::SignedDuration;
 use orch_core::agent::Agent;
 use orch_core::brief::{Brief, BriefLimits};
-use orch_core::command::{Asker, Refusal, TaskCommand};
+use orch_core::command::{Asker, Named, Refusal, TaskCommand};
 use orch_core::judge::{Here, claimed_commits};
 use orch_core::run::Start;
 use orch_core::state::State;
 use orch_core::supervisor::{About, Effect, Input, Supervisor};
 use orch_protocol::git::{CommitSummary, GitSnapshot};
-use orch_protocol::ids::{CommitId, RunId, TaskId, ThreadId};
+use orch_protocol::ids::{CommitId, RunId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::task::Actor;
 use thiserror::Error;
@@ -204,7 +204,7 @@ impl Driver<'_> {
         &mut self,
         asker: Asker,
         command: TaskCommand,
-    ) -> Result<Result<Vec<TaskId>, Refusal>, DriverError> {
+    ) -> Result<Result<Vec<Named>, Refusal>, DriverError> {
         let mut supervisor = self.loaded(&[]).await?;
         let asker = Asker {
             nonce: supervisor.nonce(),
@@ -433,6 +433,6 @@ struct Turn {
     brief: Option<Brief>,
     ran: Option<(Option<i32>, Option<i32>)>,
     stopped: Option<(String, String)>,
-    answer: Option<Result<Vec<TaskId>, Refusal>>,
+    answer: Option<Result<Vec<Named>, Refusal>>,
     trouble: Option<EngineTrouble>,
 }

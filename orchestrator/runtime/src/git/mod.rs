@@ -4,6 +4,7 @@
 //! may be replaced under a long run.
 
 mod look;
+mod name;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use orch_protocol::ids::CommitId;
 use thiserror::Error;
 
 pub use look::{Repo, find};
+pub use name::Called;
 
 use crate::ports::Git;
 
@@ -42,6 +44,12 @@ impl FolderGit {
         Self {
             folder: folder.to_owned(),
         }
+    }
+
+    /// The commit that `given` names: any revision that git understands.
+    pub async fn called(&self, given: String) -> Result<Called, GitError> {
+        self.blocking(move |folder| name::called(folder, &given))
+            .await
     }
 
     async fn blocking<T: Send + 'static>(

@@ -60,6 +60,7 @@ const FENCES: [(&str, &[&str]); 7] = [
         &[
             "orchestrator/runtime/src/git/look.rs",
             "orchestrator/runtime/src/git/mod.rs",
+            "orchestrator/runtime/src/git/name.rs",
             "orchestrator/runtime/src/git/walk.rs",
             "orchestrator/runtime/src/store/mod.rs",
             "orchestrator/runtime/src/store/objects.rs",
