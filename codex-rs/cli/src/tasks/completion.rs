@@ -76,7 +76,10 @@ pub(crate) fn answers(args: &[OsString]) -> bool {
         .iter()
         .position(|arg| arg == "--")
         .map(|at| &args[at + 1..]);
-    if let (Some(shell), Some(words)) = (shell, words.filter(|words| !words.is_empty())) {
+    // What stands behind upstream's words is not ours to complete: silence lets the shell offer files.
+    let is_ours =
+        |words: &&[OsString]| words.len() == 2 || words.get(1).is_some_and(|word| word == "tasks");
+    if let (Some(shell), Some(words)) = (shell, words.filter(is_ours)) {
         let mut answer = Vec::new();
         let folder = std::env::current_dir().ok();
         let mut command = command();
@@ -94,13 +97,28 @@ pub(crate) fn answers(args: &[OsString]) -> bool {
     true
 }
 
-/// Our own words on the command line. Upstream's are completed by `codex completion`.
+/// Words of ours besides `tasks`, and those of upstream's that we know; `codex completion` knows all of upstream's.
+const WORDS: [&str; 11] = [
+    "exec",
+    "resume",
+    "fork",
+    "agents",
+    "app-server",
+    "journal",
+    "state",
+    "drift",
+    "engine",
+    "mcp-orch",
+    "demo",
+];
+
 fn command() -> Command {
     Command::new(NAME)
         .disable_help_flag(true)
         .disable_version_flag(true)
         .disable_help_subcommand(true)
         .subcommand(Args::command().name("tasks"))
+        .subcommands(WORDS.map(Command::new))
 }
 
 /// Completes the id of a task.

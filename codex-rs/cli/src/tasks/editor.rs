@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use orch_protocol::text::one_line;
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::{Builder, TempPath};
 
 use crate::out;
 use crate::trouble::Trouble;
@@ -31,7 +31,11 @@ pub(crate) fn edited<T>(
     suffix: &str,
     read: impl Fn(&str) -> Result<T, Wrong>,
 ) -> Result<Option<T>, Trouble> {
-    let mut file = NamedTempFile::with_suffix(suffix).map_err(failed)?;
+    let mut file = Builder::new()
+        .prefix("codex-orch-")
+        .suffix(suffix)
+        .tempfile()
+        .map_err(failed)?;
     file.write_all(document.as_bytes()).map_err(failed)?;
     file.flush().map_err(failed)?;
     // Editors that write a new file and rename it leave us with the path alone.

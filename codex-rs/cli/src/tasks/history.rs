@@ -3,7 +3,7 @@
 use orch_core::command::find;
 use orch_core::judge::holds;
 use orch_protocol::Timestamp;
-use orch_protocol::task::{ClaimState, EvidenceKind, Task};
+use orch_protocol::task::{ClaimState, Task};
 use orch_protocol::text::{clean, one_line};
 use serde_json::{Value, json};
 
@@ -107,21 +107,7 @@ fn entries(task: &Task, seen: &Seen) -> Result<Vec<Entry>, Trouble> {
         });
     }
     for evidence in &task.evidence {
-        // A claim's reason and commits are kept as evidence too: once is enough.
-        let is_told = task.claims.iter().any(|claim| {
-            claim.at == evidence.at
-                && match evidence.kind {
-                    EvidenceKind::Note => claim.reason.as_deref() == Some(&evidence.reference),
-                    EvidenceKind::Commit => {
-                        let same = |commit: &orch_protocol::ids::CommitId| {
-                            commit.as_str() == evidence.reference
-                        };
-                        claim.commits.iter().any(same)
-                    }
-                    EvidenceKind::Command | EvidenceKind::File | EvidenceKind::Turn => false,
-                }
-        });
-        if !is_told {
+        if !why::tells(task, evidence) {
             entries.push(Entry {
                 at: Some(evidence.at),
                 kind: "evidence",

@@ -19,6 +19,10 @@ use crate::trouble::Trouble;
 
 /// Cells of a bar.
 const BAR: usize = 10;
+/// Cells of how many are done of how many.
+const COUNT: usize = 7;
+/// In fewer cells a text says nothing.
+const MIN_TEXT: usize = 10;
 /// The widest name in a listing, in cells.
 const MAX_NAME: usize = 32;
 
@@ -48,40 +52,37 @@ pub(crate) fn list(seen: &Seen, shown: &Shown) -> Result<(), Trouble> {
     }
     let screen = Screen::of(&shown.look);
     let name = |one: &One<'_>| cut(&one_line(one.name, Task::MAX_NAME), MAX_NAME);
-    let widest = milestones.iter().map(|one| name(one).width()).max();
+    let due = |one: &One<'_>| {
+        let is_reached = one.of > 0 && one.done == one.of;
+        let due = one.milestone.due.as_deref();
+        due.map(|due| due_in_words(due, is_reached))
+            .unwrap_or_default()
+    };
+    let widest = |cells: &dyn Fn(&One<'_>) -> usize| milestones.iter().map(cells).max();
+    let names = widest(&|one| name(one).width()).unwrap_or_default();
+    let dues = widest(&|one| due(one).0.width()).unwrap_or_default();
+    let before = names + 2 + BAR + 2 + COUNT + 2 + dues + 2;
     let mut text = String::new();
     for one in &milestones {
-        let name = name(one);
-        let pad = " ".repeat(widest.unwrap_or_default() - name.width());
+        let (name, (due, style)) = (name(one), due(one));
         let count = format!("{}/{}", one.done, one.of);
         let full = (one.done * BAR).checked_div(one.of).unwrap_or_default();
-        let bar = format!(
-            "{}{}",
-            styled(paint::GOOD, &"█".repeat(full)),
-            styled(paint::FAINT, &"░".repeat(BAR - full))
-        );
-        let is_reached = one.of > 0 && one.done == one.of;
-        let due = one
-            .milestone
-            .due
-            .as_deref()
-            .map(|due| due_in_words(due, is_reached));
-        let (due, style) = due.unwrap_or_default();
         let what = one.milestone.text.as_deref().unwrap_or_default();
         let what = one_line(what, Task::MAX_TITLE);
-        let beside = name.width() + pad.len() + BAR + 7 + 6 + due.width() + 2;
-        let room = screen
-            .width
-            .map_or(Task::MAX_TITLE, |width| width.saturating_sub(beside));
-        let what = if room < 10 {
-            String::new()
-        } else {
-            cut(&what, room)
+        let room = screen.width.map(|width| width.saturating_sub(before));
+        let what = match room {
+            Some(room) if room < MIN_TEXT => String::new(),
+            Some(room) => cut(&what, room),
+            None => what,
         };
         let row = format!(
-            "{}{pad}  {bar}  {count:>7}  {}  {what}",
+            "{}{}  {}{}  {count:>COUNT$}  {}{}  {what}",
             styled(paint::STRONG, &name),
+            " ".repeat(names - name.width()),
+            styled(paint::GOOD, &"█".repeat(full)),
+            styled(paint::FAINT, &"░".repeat(BAR - full)),
             styled(style, &due),
+            " ".repeat(dues - due.width()),
         );
         text += &(row.trim_end().to_owned() + "\n");
     }

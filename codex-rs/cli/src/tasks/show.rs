@@ -136,7 +136,9 @@ fn sheet(
     if let Some(commit) = &task.target_commit {
         sheet.field("commit", commit.as_str());
     }
-    for evidence in &task.evidence {
+    let told =
+        |evidence: &&Evidence| evidence.kind == EvidenceKind::Note && why::tells(task, evidence);
+    for evidence in task.evidence.iter().filter(|evidence| !told(evidence)) {
         sheet.field("evidence", &observed(evidence));
     }
     for note in &task.notes {

@@ -3,7 +3,7 @@
 
 use orch_core::judge::{deciding, holds};
 use orch_protocol::ids::CommitId;
-use orch_protocol::task::{Claim, ClaimState, Task};
+use orch_protocol::task::{Claim, ClaimState, Evidence, EvidenceKind, Task};
 use orch_protocol::text::one_line;
 use serde_json::{Value, json};
 
@@ -81,6 +81,20 @@ pub(crate) fn word(state: ClaimState) -> &'static str {
         ClaimState::Blocked => "blocked",
         ClaimState::Done => "done",
         ClaimState::Dropped => "dropped",
+    }
+}
+
+/// Whether a claim of the task says what the evidence says: its reason and its commits are kept as evidence too, and once
+/// is enough for a reader.
+pub(crate) fn tells(task: &Task, evidence: &Evidence) -> bool {
+    let what = evidence.reference.as_str();
+    let mut claims = task.claims.iter().filter(|claim| claim.at == evidence.at);
+    match evidence.kind {
+        EvidenceKind::Note => claims.any(|claim| claim.reason.as_deref() == Some(what)),
+        EvidenceKind::Commit => {
+            claims.any(|claim| claim.commits.iter().any(|commit| commit.as_str() == what))
+        }
+        EvidenceKind::Command | EvidenceKind::File | EvidenceKind::Turn => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use jiff::civil::Date;
 use orch_protocol::fact::{Event, Fact};
 use orch_protocol::ids::{ClaimId, CommitId, FactId, LogId, TaskId};
@@ -147,9 +148,12 @@ fn all(state: &State, commands: &[TaskCommand], asker: &Asker) -> Result<Vec<Eve
     let mut scratch: Option<State> = None;
     let mut events = Vec::new();
     for (n, command) in commands.iter().enumerate() {
-        // Ids are made from the nonce: what is said twice in one command is two things.
+        // Ids are made from the nonce: what is said twice in one command is two things. They come a nanosecond apart, so
+        // that listings by time keep the order in which they were said.
+        let later = SignedDuration::from_nanos(i64::try_from(n).unwrap_or_default());
         let asker = Asker {
             nonce: format!("{}.{n}", asker.nonce),
+            now: asker.now.checked_add(later).unwrap_or(asker.now),
             ..asker.clone()
         };
         let planned = plan(scratch.as_ref().unwrap_or(state), command, &asker)?;
