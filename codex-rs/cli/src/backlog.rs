@@ -1,11 +1,11 @@
 //! Changes of the backlog, for the command line and for the main agent's tools: one way in, checked and recorded alike.
 
-use std::collections::BTreeSet;
-
-use orch_core::command::{Asker, Refusal, TaskCommand};
-use orch_protocol::ids::{CommitId, TaskId, ThreadId, TurnId};
+use orch_core::command::{Asker, Named, Refusal, TaskCommand};
+use orch_protocol::ids::{CommitId, ThreadId, TurnId};
 use orch_protocol::task::{Actor, Origin};
-use orch_runtime::ports::{Asked, Clock, Git, SystemClock};
+use orch_protocol::text::one_line;
+use orch_runtime::git::Called;
+use orch_runtime::ports::{Clock, Git, SystemClock};
 use orch_runtime::upstream::RolloutsOnly;
 
 use crate::out;
@@ -27,7 +27,7 @@ pub(crate) async fn change(
     project: &mut Project,
     who: Who,
     command: TaskCommand,
-) -> Result<Vec<TaskId>, Trouble> {
+) -> Result<Vec<Named>, Trouble> {
     Ok(try_change(project, who, command).await??)
 }
 
@@ -36,7 +36,7 @@ pub(crate) async fn try_change(
     project: &mut Project,
     who: Who,
     command: TaskCommand,
-) -> Result<Result<Vec<TaskId>, Refusal>, Trouble> {
+) -> Result<Result<Vec<Named>, Refusal>, Trouble> {
     let stand = project.git.stand().await?;
     let branch = stand
         .as_ref()
@@ -80,22 +80,11 @@ pub(crate) async fn try_change(
 
 /// Finds a commit that somebody named, among those HEAD reaches.
 pub(crate) async fn commit(project: &Project, given: &str) -> Result<CommitId, Trouble> {
-    let unknown = || {
-        let given = orch_protocol::text::one_line(given, 60);
-        Trouble::usage(
-            format!("{given:?} is no commit that HEAD reaches"),
-            "give a whole commit id, as git rev-parse prints it",
-        )
-    };
-    let commit = CommitId::new(given.trim().to_ascii_lowercase());
-    let asked = Asked {
-        heads: BTreeSet::from([commit.clone()]),
-        ..Asked::default()
-    };
-    let reached = project.git.judge(asked).await?.reachable;
-    if reached.is_ancestor(&commit) {
-        Ok(commit)
-    } else {
-        Err(unknown())
+    match project.git.called(given.to_owned()).await? {
+        Called::Here(commit) => Ok(commit),
+        Called::Elsewhere(_) | Called::Unknown => Err(Trouble::usage(
+            format!("{:?} is no commit that HEAD reaches", one_line(given, 60)),
+            "git log shows those it reaches; git merge brings in others",
+        )),
     }
 }

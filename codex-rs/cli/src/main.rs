@@ -19,6 +19,7 @@ mod logs;
 mod mcp;
 mod out;
 mod pass;
+mod screen;
 mod session;
 mod state;
 mod tasks;
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
     {
         let error = orch_engine::leash::run_leash(args.into_iter().skip(1));
         return Trouble::from(error).report();
+    }
+    if tasks::completion::answers(&args) {
+        return ExitCode::SUCCESS;
     }
     match run(args) {
         Ok(code) => ExitCode::from(code),

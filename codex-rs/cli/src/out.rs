@@ -2,16 +2,28 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::io::{self, ErrorKind, Write};
+use std::ffi::OsStr;
+use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Write};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use orch_protocol::text::one_line;
+use anstream::adapter::strip_str;
 
+use orch_protocol::text::one_line;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::screen::Screen;
 use crate::trouble::Trouble;
 
 /// A line on stdout.
 pub(crate) fn line(text: &str) -> Result<(), Trouble> {
-    let written = writeln!(io::stdout().lock(), "{text}");
+    raw(format!("{text}\n").as_bytes())
+}
+
+/// Bytes on stdout, as they are.
+pub(crate) fn raw(text: &[u8]) -> Result<(), Trouble> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text).and_then(|()| stdout.flush());
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(Trouble::new(
@@ -22,15 +34,76 @@ pub(crate) fn line(text: &str) -> Result<(), Trouble> {
     }
 }
 
+/// Lines for people on stdout: without their styles where it takes none, and through a pager where they are more than the
+/// screen holds. Each line ends with a line feed.
+pub(crate) fn page(screen: &Screen, text: &str) -> Result<(), Trouble> {
+    let text = match screen.color {
+        true => text.to_owned(),
+        false => strip_str(text).to_string(),
+    };
+    let is_long = screen
+        .height
+        .is_some_and(|height| text.lines().count() >= height);
+    match &screen.pager {
+        Some(pager) if is_long && paged(pager, &text) => Ok(()),
+        Some(_) | None => raw(text.as_bytes()),
+    }
+}
+
+/// Whether a pager has shown it. One that is left before the end has.
+fn paged(pager: &OsStr, text: &str) -> bool {
+    let words = pager.to_str().and_then(shlex::split).unwrap_or_default();
+    let Some((program, args)) = words.split_first() else {
+        return false;
+    };
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::piped());
+    // Colours as colours, and no pager left behind for a text that fits; as git does it.
+    if std::env::var_os("LESS").is_none() {
+        command.env("LESS", "FRX");
+    }
+    let _unbroken = unbroken();
+    let Ok(mut child) = command.spawn() else {
+        return false;
+    };
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    let _ = child.wait();
+    true
+}
+
+/// While this lives, Ctrl-C is for the child that has the terminal, and doesn't end us. To be called within the runtime.
+pub(crate) fn unbroken() -> Option<Signal> {
+    signal(SignalKind::interrupt()).ok()
+}
+
+/// Asks on the terminal; yes when it is answered so, or with Enter alone. No where nobody can be asked.
+pub(crate) fn asks(question: &str) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    let _ = write!(io::stderr().lock(), "{question} [Y/n] ");
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer).unwrap_or(0);
+    read > 0 && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")
+}
+
 /// A value on stdout, as JSON for programs.
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<(), Trouble> {
-    match serde_json::to_string_pretty(value) {
-        Ok(text) => line(&text),
-        Err(error) => Err(Trouble::new(
-            format!("Failed to write JSON: {error}"),
-            "this is a fault of codex-orch; report it",
-        )),
-    }
+    line(&serde_json::to_string_pretty(value).map_err(no_json)?)
+}
+
+/// A value as a part of what [`json`] prints.
+pub(crate) fn value<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, Trouble> {
+    serde_json::to_value(value).map_err(no_json)
+}
+
+fn no_json(error: serde_json::Error) -> Trouble {
+    Trouble::new(
+        format!("Failed to write JSON: {error}"),
+        "this is a fault of codex-orch; report it",
+    )
 }
 
 /// Notes that wait while somebody else has the screen.
@@ -83,7 +156,7 @@ pub(crate) fn hint(text: &str) {
 
 /// Whether [`progress`] shows anything.
 pub(crate) fn overwrites() -> bool {
-    io::IsTerminal::is_terminal(&io::stderr())
+    io::stderr().is_terminal()
 }
 
 /// A line that is written over by the next one, on a terminal only.

@@ -124,7 +124,7 @@ pub struct TaskEdit {
     /// New acceptance; an empty text clears it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acceptance: Option<String>,
-    /// New target commit.
+    /// New target commit; an empty id clears it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_commit: Option<CommitId>,
     /// A remark to append.

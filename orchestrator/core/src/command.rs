@@ -1,14 +1,21 @@
 //! Commands on the backlog, from a person or from the main agent's tools: checked as a whole before anything changes.
 
+mod plan;
+mod reads;
+
+use std::fmt;
+
 use orch_protocol::Timestamp;
-use orch_protocol::ids::{ClaimId, CommitId, TaskId};
-use orch_protocol::proposal::{Change, TaskEdit};
-use orch_protocol::task::{Actor, Claim, ClaimState, Evidence, EvidenceKind, Origin, Task};
-use orch_protocol::text::{clean, one_line};
+use orch_protocol::ids::{CommitId, TaskId};
+use orch_protocol::proposal::TaskEdit;
+use orch_protocol::task::{Actor, Claim, ClaimState, Origin, Task};
+use orch_protocol::text::one_line;
 use thiserror::Error;
 
-use crate::graph::cycle_closed_by;
 use crate::state::State;
+
+pub use plan::plan;
+pub use reads::Reads;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +65,31 @@ pub enum TaskCommand {
         /// The one it waits for, as written.
         need: String,
     },
+    /// An edge that is no more.
+    Unneed {
+        /// The task that waited, as written.
+        task: String,
+        /// The one it waited for, as written.
+        need: String,
+    },
+    /// New values for a milestone, which is made when there is none of that name.
+    Milestone {
+        /// Its name.
+        name: String,
+        /// What it is for; an empty text clears it, none leaves it.
+        text: Option<String>,
+        /// The day it is due, as `YYYY-MM-DD`; an empty text clears it, none leaves it.
+        due: Option<String>,
+    },
+    /// A milestone that is no more: its tasks count towards none.
+    RemoveMilestone {
+        /// Its name.
+        name: String,
+    },
+    /// Tasks of another tool's backlog, with what is said of their states. Those that are there already stay as they are.
+    Import(Vec<(Task, Option<Claim>)>),
+    /// Several commands as one: all are carried out, or none. Each sees what the ones before it have made.
+    All(Vec<TaskCommand>),
 }
 
 /// The fields a new task can be given.
@@ -77,6 +109,42 @@ pub struct NewTask {
     pub needs: Vec<String>,
     /// How one tells that it is done.
     pub acceptance: Option<String>,
+    /// A remark.
+    pub note: Option<String>,
+}
+
+/// A task as it is named to people: its id says which, its title says what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its id.
+    pub id: TaskId,
+    /// Its title: one line, cleaned.
+    pub title: String,
+}
+
+impl Named {
+    /// Names a task.
+    pub fn of(task: &Task) -> Self {
+        Self {
+            id: task.id.clone(),
+            title: one_line(&task.title, Task::MAX_TITLE),
+        }
+    }
+
+    /// The longest title within a sentence, in characters.
+    const MAX_TITLE: usize = 40;
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = one_line(&self.title, Self::MAX_TITLE);
+        write!(f, "{} ({title})", self.id)
+    }
+}
+
+fn listed(tasks: &[Named], between: &str) -> String {
+    let each: Vec<String> = tasks.iter().map(ToString::to_string).collect();
+    each.join(between)
 }
 
 /// Who asks, where and when.
@@ -108,15 +176,34 @@ pub enum Refusal {
     Priority(u8),
     #[error("there is no task {0:?}")]
     NoTask(String),
-    #[error("{given:?} begins more than one id: {}", candidates.join(", "))]
+    #[error("{given:?} begins more than one id: {}{}", listed(candidates, ", "), and_more(*more))]
     Ambiguous {
         given: String,
-        candidates: Vec<String>,
+        candidates: Vec<Named>,
+        /// How many more there are.
+        more: usize,
     },
-    #[error("that need would close a cycle: {}", .0.join(" → "))]
-    Cycle(Vec<String>),
+    #[error("that need would close a cycle: {}", listed(.0, " → "))]
+    Cycle(Vec<Named>),
+    #[error("that parent would be a part of its own part: {}", listed(.0, " → "))]
+    ParentCycle(Vec<Named>),
+    #[error("{task} doesn't need {need}")]
+    NoNeed { task: Named, need: Named },
+    #[error("a milestone needs a name")]
+    NoName,
+    #[error("there is no milestone {0:?}")]
+    NoMilestone(String),
+    #[error("{0:?} is no day")]
+    Due(String),
     #[error("nothing to change was given")]
     Nothing,
+}
+
+fn and_more(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    }
 }
 
 impl Refusal {
@@ -124,16 +211,22 @@ impl Refusal {
     pub fn hint(&self) -> String {
         match self {
             Refusal::NoTitle => {
-                "give one line of text, as in: codex-orch tasks add \"Write the parser\"".to_owned()
+                "give one line of text, as in: codex-orch tasks add \"Write the parser\""
             }
-            Refusal::Priority(_) => "use 0, 1, 2, 3 or 4; 2 is the default".to_owned(),
-            Refusal::NoTask(_) => "codex-orch tasks list --all shows every id".to_owned(),
-            Refusal::Ambiguous { .. } => "write more characters of the id".to_owned(),
-            Refusal::Cycle(_) => {
-                "leave out one of the needs on that way, or turn one round".to_owned()
+            Refusal::Priority(_) => "use 0, 1, 2, 3 or 4; 2 is the default",
+            Refusal::NoTask(_) => "codex-orch tasks list --all shows every id",
+            Refusal::Ambiguous { .. } => "write more characters of the id",
+            Refusal::Cycle(_) => "leave out one of the needs on that way, or turn one round",
+            Refusal::ParentCycle(_) => "give it a parent that is no part of it",
+            Refusal::NoNeed { .. } => "codex-orch tasks show tells what a task needs",
+            Refusal::NoName => {
+                "give a few words, as in: codex-orch tasks milestone set \"First release\""
             }
-            Refusal::Nothing => "name at least one field".to_owned(),
+            Refusal::NoMilestone(_) => "codex-orch tasks milestone shows every name",
+            Refusal::Due(_) => "write it as year-month-day, as in 2027-01-31",
+            Refusal::Nothing => "name at least one field",
         }
+        .to_owned()
     }
 }
 
@@ -148,215 +241,14 @@ pub fn find<'a>(state: &'a State, given: &str) -> Result<&'a Task, Refusal> {
     let (_, first) = found.next().ok_or_else(unknown)?;
     match found.next() {
         None => Ok(first),
-        Some((second, _)) => Err(Refusal::Ambiguous {
-            given: given.to_owned(),
-            candidates: [&first.id, second]
-                .into_iter()
-                .chain(found.take(3).map(|(id, _)| id))
-                .map(ToString::to_string)
-                .collect(),
-        }),
-    }
-}
-
-/// Turns a command into changes, or refuses it whole.
-pub fn changes(
-    state: &State,
-    command: &TaskCommand,
-    asker: &Asker,
-) -> Result<Vec<Change>, Refusal> {
-    match command {
-        TaskCommand::Add(new) => add(state, new, asker),
-        TaskCommand::Edit { task, edit } => {
-            let task = find(state, task)?.id.clone();
-            let edit = checked(state, edit)?;
-            Ok(vec![Change::EditTask { task, edit }])
-        }
-        TaskCommand::Claim {
-            task,
-            state: said,
-            reason,
-            commits,
-        } => {
-            let task = find(state, task)?.id.clone();
-            let reason = reason
-                .as_deref()
-                .map(text)
-                .filter(|reason| !reason.is_empty());
-            let claim = claim(&task, *said, reason.clone(), commits, asker);
-            let mut changes = vec![Change::Claim {
-                task: task.clone(),
-                claim,
-            }];
-            let note = reason.map(|reason| evidence(EvidenceKind::Note, reason, asker));
-            let linked = commits
-                .iter()
-                .map(|commit| evidence(EvidenceKind::Commit, commit.to_string(), asker));
-            let evidence: Vec<Evidence> = linked.chain(note).collect();
-            if !evidence.is_empty() {
-                changes.push(Change::AddEvidence { task, evidence });
-            }
-            Ok(changes)
-        }
-        TaskCommand::Update {
-            task,
-            edit,
-            state: said,
-            reason,
-        } => {
-            let (task, edit) = (task.clone(), edit.clone());
-            let edit = TaskCommand::Edit {
-                task: task.clone(),
-                edit,
-            };
-            let claim = TaskCommand::Claim {
-                task,
-                state: *said,
-                reason: reason.clone(),
-                commits: Vec::new(),
-            };
-            Ok([
-                changes(state, &edit, asker)?,
-                changes(state, &claim, asker)?,
-            ]
-            .concat())
-        }
-        TaskCommand::Link { task, commit } => {
-            let task = find(state, task)?.id.clone();
-            let evidence = vec![evidence(EvidenceKind::Commit, commit.to_string(), asker)];
-            Ok(vec![Change::AddEvidence { task, evidence }])
-        }
-        TaskCommand::Need { task, need } => {
-            let (task, need) = (find(state, task)?.id.clone(), find(state, need)?.id.clone());
-            if let Some(cycle) = cycle_closed_by(&state.tasks, &task, &need) {
-                return Err(Refusal::Cycle(
-                    cycle.iter().map(ToString::to_string).collect(),
-                ));
-            }
-            Ok(vec![Change::AddNeed { task, need }])
-        }
-    }
-}
-
-fn add(state: &State, new: &NewTask, asker: &Asker) -> Result<Vec<Change>, Refusal> {
-    let title = one_line(&new.title, Task::MAX_TITLE);
-    if title.is_empty() {
-        return Err(Refusal::NoTitle);
-    }
-    let mut needs = Vec::new();
-    for need in &new.needs {
-        needs.push(find(state, need)?.id.clone());
-    }
-    needs.sort();
-    needs.dedup();
-    let parent = new
-        .parent
-        .as_deref()
-        .map(|parent| find(state, parent))
-        .transpose()?
-        .map(|task| task.id.clone());
-    let id = TaskId::from_seed(&[&title, &asker.nonce]);
-    let task = Task {
-        owner: new
-            .owner
-            .as_deref()
-            .map(|owner| one_line(owner, 80))
-            .filter(|owner| !owner.is_empty()),
-        priority: priority(new.priority)?.unwrap_or(Task::DEFAULT_PRIORITY),
-        parent,
-        needs,
-        milestone: new
-            .milestone
-            .as_deref()
-            .map(|name| one_line(name, Task::MAX_NAME))
-            .filter(|name| !name.is_empty()),
-        acceptance: new
-            .acceptance
-            .as_deref()
-            .map(text)
-            .filter(|text| !text.is_empty()),
-        ..Task::new(id, title, asker.origin.clone(), asker.now)
-    };
-    Ok(vec![Change::AddTask {
-        task: Box::new(task),
-    }])
-}
-
-fn checked(state: &State, edit: &TaskEdit) -> Result<TaskEdit, Refusal> {
-    if *edit == TaskEdit::default() {
-        return Err(Refusal::Nothing);
-    }
-    let title = edit
-        .title
-        .as_deref()
-        .map(|title| one_line(title, Task::MAX_TITLE));
-    if title.as_deref() == Some("") {
-        return Err(Refusal::NoTitle);
-    }
-    Ok(TaskEdit {
-        title,
-        owner: edit.owner.as_deref().map(|owner| one_line(owner, 80)),
-        priority: priority(edit.priority)?,
-        parent: edit
-            .parent
-            .as_deref()
-            .map(|parent| match parent.trim() {
-                "" => Ok(String::new()),
-                given => find(state, given).map(|task| task.id.to_string()),
+        Some((_, second)) => {
+            let mut candidates = vec![Named::of(first), Named::of(second)];
+            candidates.extend(found.by_ref().take(3).map(|(_, task)| Named::of(task)));
+            Err(Refusal::Ambiguous {
+                given: given.trim().to_owned(),
+                candidates,
+                more: found.count(),
             })
-            .transpose()?,
-        milestone: edit
-            .milestone
-            .as_deref()
-            .map(|name| one_line(name, Task::MAX_NAME)),
-        acceptance: edit.acceptance.as_deref().map(text),
-        target_commit: edit.target_commit.clone(),
-        note: edit
-            .note
-            .as_deref()
-            .map(text)
-            .filter(|note| !note.is_empty()),
-    })
-}
-
-fn priority(given: Option<u8>) -> Result<Option<u8>, Refusal> {
-    match given {
-        Some(given) if given > Task::MAX_PRIORITY => Err(Refusal::Priority(given)),
-        given => Ok(given),
-    }
-}
-
-fn text(given: &str) -> String {
-    orch_protocol::text::bounded(clean(given).trim(), Task::MAX_TEXT)
-}
-
-fn claim(
-    task: &TaskId,
-    state: ClaimState,
-    reason: Option<String>,
-    commits: &[CommitId],
-    asker: &Asker,
-) -> Claim {
-    Claim {
-        id: ClaimId::from_seed(&[task.as_str(), &asker.nonce]),
-        state,
-        by: asker.by,
-        at: asker.now,
-        branch: asker.branch.clone(),
-        worktree: asker.worktree.clone(),
-        commits: commits.to_vec(),
-        files: Vec::new(),
-        reason,
-    }
-}
-
-fn evidence(kind: EvidenceKind, reference: String, asker: &Asker) -> Evidence {
-    Evidence {
-        kind,
-        reference,
-        ok: None,
-        tree: None,
-        at: asker.now,
-        session: None,
+        }
     }
 }

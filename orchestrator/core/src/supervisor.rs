@@ -2,7 +2,7 @@
 //!
 //! It keeps no handle, no clock and no task. `handle` is the only way in; the state changes by the facts it returns.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use orch_protocol::Timestamp;
 use orch_protocol::fact::{Event, Fact};
@@ -15,7 +15,7 @@ use orch_protocol::turn::TurnRecord;
 
 use crate::agent::{Opinion, Question, View};
 use crate::brief::{Brief, BriefLimits, brief};
-use crate::command::{Asker, Refusal, TaskCommand, changes};
+use crate::command::{Asker, Named, Refusal, TaskCommand, plan};
 use crate::drift::OnDrift;
 use crate::judge::Here;
 use crate::redact;
@@ -199,8 +199,8 @@ pub enum Effect {
         /// What can be done.
         hint: String,
     },
-    /// A command was carried out or refused.
-    Answer(Result<Vec<TaskId>, Refusal>),
+    /// A command was carried out, and these tasks were touched; or it was refused.
+    Answer(Result<Vec<Named>, Refusal>),
 }
 
 /// A question as data; [`Supervisor::question`] fills it in.
@@ -351,21 +351,19 @@ impl Supervisor {
     }
 
     fn command(&mut self, asker: &Asker, command: &TaskCommand) {
-        let answer = changes(&self.state, command, asker).map(|changes| {
-            let mut tasks: Vec<TaskId> =
-                changes.iter().map(|change| change.task().clone()).collect();
-            tasks.dedup();
-            for change in changes {
-                self.fact(
-                    asker.now,
-                    asker.by,
-                    Event::Changed {
-                        change,
-                        reason: "by command".to_owned(),
-                    },
-                );
+        let answer = plan(&self.state, command, asker).map(|events| {
+            let mut seen = BTreeSet::new();
+            let mut touched: Vec<TaskId> = Vec::new();
+            for event in events {
+                if let Event::Changed { change, .. } = &event
+                    && seen.insert(change.task().clone())
+                {
+                    touched.push(change.task().clone());
+                }
+                self.fact(asker.now, asker.by, event);
             }
-            tasks
+            let named = |id: &TaskId| self.state.tasks.get(id).map(Named::of);
+            touched.iter().filter_map(named).collect()
         });
         self.effect(Effect::Answer(answer));
     }

@@ -8,14 +8,14 @@ use std::collections::VecDeque;
 use jiff::SignedDuration;
 use orch_core::agent::Agent;
 use orch_core::brief::{Brief, BriefLimits};
-use orch_core::command::{Asker, Refusal, TaskCommand};
+use orch_core::command::{Asker, Named, Reads, Refusal, TaskCommand};
 use orch_core::judge::{Here, Stand, claimed_commits};
 use orch_core::run::Start;
 use orch_core::state::State;
 use orch_core::supervisor::{About, Effect, Input, Supervisor};
 use orch_core::undo;
 use orch_protocol::git::CommitSummary;
-use orch_protocol::ids::{RunId, TaskId, ThreadId};
+use orch_protocol::ids::{RunId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::task::Actor;
 use thiserror::Error;
@@ -210,9 +210,13 @@ impl Driver<'_> {
         &mut self,
         asker: Asker,
         command: TaskCommand,
-    ) -> Result<Result<Vec<TaskId>, Refusal>, DriverError> {
-        let wanted = Wanted::backlog(read_by(&command));
-        let state = self.store.load(&wanted).await?;
+    ) -> Result<Result<Vec<Named>, Refusal>, DriverError> {
+        let backlog = match command.reads() {
+            Reads::Named(prefixes) if prefixes.is_empty() => Backlog::Untouched,
+            Reads::Named(prefixes) => Backlog::Of(prefixes),
+            Reads::All => Backlog::Outline,
+        };
+        let state = self.store.load(&Wanted::backlog(backlog)).await?;
         let log = self.store.log_id().clone();
         let mut supervisor = Supervisor::new(state, log, self.limits);
         let asker = Asker {
@@ -480,31 +484,6 @@ impl Driver<'_> {
     }
 }
 
-/// What of the backlog a command reads: the tasks it names, and all of them when an edge could close a circle.
-fn read_by(command: &TaskCommand) -> Backlog {
-    let named = |given: &[&String]| {
-        let prefixes: Vec<String> = given
-            .iter()
-            .filter_map(|given| TaskId::prefix(given))
-            .collect();
-        match prefixes.is_empty() {
-            true => Backlog::Untouched,
-            false => Backlog::Of(prefixes),
-        }
-    };
-    match command {
-        TaskCommand::Add(new) => named(&new.needs.iter().chain(&new.parent).collect::<Vec<_>>()),
-        TaskCommand::Claim { task, .. } | TaskCommand::Link { task, .. } => named(&[task]),
-        TaskCommand::Edit { task, edit } | TaskCommand::Update { task, edit, .. } => {
-            match &edit.parent {
-                Some(parent) if !parent.is_empty() => Backlog::Outline,
-                Some(_) | None => named(&[task]),
-            }
-        }
-        TaskCommand::Need { .. } => Backlog::Outline,
-    }
-}
-
 #[derive(Default)]
 struct Turn {
     /// Somebody else sends it, once it may begin.
@@ -512,6 +491,6 @@ struct Turn {
     brief: Option<Brief>,
     ran: Option<(Option<i32>, Option<i32>)>,
     stopped: Option<(String, String)>,
-    answer: Option<Result<Vec<TaskId>, Refusal>>,
+    answer: Option<Result<Vec<Named>, Refusal>>,
     trouble: Option<EngineTrouble>,
 }

@@ -1,7 +1,6 @@
 //! Calls that write, as commands on the backlog, and what became of them in the words of the tools.
 
-use orch_core::command::{NewTask, Refusal, TaskCommand};
-use orch_protocol::ids::TaskId;
+use orch_core::command::{Named, NewTask, Refusal, TaskCommand};
 use orch_protocol::proposal::TaskEdit;
 use orch_protocol::task::ClaimState;
 use serde_json::json;
@@ -18,6 +17,7 @@ pub(super) fn add(add: Add) -> TaskCommand {
         milestone: None,
         needs: add.needs,
         acceptance: add.acceptance,
+        note: None,
     })
 }
 
@@ -61,8 +61,9 @@ pub(super) fn update(update: Update) -> Result<TaskCommand, Answer> {
 }
 
 /// What was done to which task.
-pub(super) fn done(tasks: &[TaskId], word: &str) -> Answer {
-    let id = tasks.first().map(TaskId::as_str).unwrap_or_default();
+pub(super) fn done(tasks: &[Named], word: &str) -> Answer {
+    let id = tasks.first().map(|task| task.id.as_str());
+    let id = id.unwrap_or_default();
     Answer::of(json!({"id": id, "result": word}), &format!("{word} {id}"))
 }
 
@@ -71,9 +72,15 @@ pub(super) fn refused(refusal: &Refusal) -> Answer {
     let hint = match refusal {
         Refusal::NoTitle => "give one line of text as the title".to_owned(),
         Refusal::NoTask(_) => "tasks_list with status \"all\" shows every id".to_owned(),
-        Refusal::Priority(_) | Refusal::Ambiguous { .. } | Refusal::Cycle(_) | Refusal::Nothing => {
-            refusal.hint()
-        }
+        Refusal::NoNeed { .. } => "tasks_show tells what a task needs".to_owned(),
+        Refusal::Priority(_)
+        | Refusal::Ambiguous { .. }
+        | Refusal::Cycle(_)
+        | Refusal::ParentCycle(_)
+        | Refusal::NoName
+        | Refusal::NoMilestone(_)
+        | Refusal::Due(_)
+        | Refusal::Nothing => refusal.hint(),
     };
     Answer::refused(&refusal.to_string(), &hint)
 }

@@ -45,10 +45,10 @@ fn the_second_run_is_told_what_the_first_one_left() {
 #[test]
 fn a_persons_tasks_are_told_until_they_are_done() {
     let world = World::new(json!([]));
-    let add = world
+    world
         .run(&["tasks", "add", "Call the bank", "--priority", "0"])
         .ok();
-    let id = add.stdout.trim().strip_prefix("added ").unwrap().to_owned();
+    let id = text(&world.task("Call the bank")["id"]).to_owned();
     world.exec("Hello");
     assert!(told(&world.requests()[0]).contains(&format!("[{id}] Call the bank")));
     world.run(&["tasks", "done", &id]).ok();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backlog;
+mod backlog_commands;
 mod brief;
 mod client;
 mod demo;

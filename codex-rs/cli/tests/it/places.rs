@@ -107,7 +107,7 @@ fn a_folder_without_git() {
 }
 
 /// Every entry below `folder`: its type, mode, size, change time and content.
-fn listing(folder: &Path) -> BTreeMap<String, String> {
+pub(crate) fn listing(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

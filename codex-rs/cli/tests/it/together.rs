@@ -51,7 +51,10 @@ fn tasks_added_at_once_are_all_there() {
         .collect();
     let added: BTreeSet<String> = adding
         .into_iter()
-        .map(|running| running.finish().ok().stdout.trim().replace("added ", ""))
+        .map(|running| {
+            let output = running.finish().ok().stdout;
+            output.split_whitespace().nth(1).unwrap().to_owned()
+        })
         .collect();
     let listed: BTreeSet<String> = world
         .tasks()

@@ -128,8 +128,9 @@ fn a_bad_configuration_of_upstreams_is_told_in_its_words() {
 fn bad_usage_of_our_own_commands() {
     let world = hello();
     for args in [
-        &["tasks"][..],
-        &["tasks", "list", "--no-such-flag"],
+        &["tasks", "list", "--no-such-flag"][..],
+        &["tasks", "nosuch"],
+        &["tasks", "milestone", "set", "v1", "--due", "soon"],
         &["tasks", "add"],
         &["tasks", "add", ""],
         &["tasks", "add", "x", "--priority", "9"],

@@ -239,7 +239,7 @@ fn edit_task(task: &mut Task, edit: &TaskEdit) {
         task.acceptance = Some(acceptance.clone()).filter(|text| !text.is_empty());
     }
     if let Some(commit) = target_commit {
-        task.target_commit = Some(commit.clone());
+        task.target_commit = Some(commit.clone()).filter(|id| !id.as_str().is_empty());
     }
     if let Some(note) = note {
         task.notes.push(note.clone());

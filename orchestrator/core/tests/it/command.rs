@@ -2,8 +2,9 @@
 
 use orch_core::command::{Asker, NewTask, TaskCommand, find};
 use orch_core::supervisor::Input;
+use orch_protocol::ids::ClaimId;
 use orch_protocol::proposal::TaskEdit;
-use orch_protocol::task::{Actor, ClaimState, EvidenceKind, Origin};
+use orch_protocol::task::{Actor, Claim, ClaimState, EvidenceKind, Origin};
 
 use crate::given::*;
 
@@ -37,6 +38,32 @@ fn need(task: &str, need: &str) -> TaskCommand {
     }
 }
 
+fn unneed(task: &str, need: &str) -> TaskCommand {
+    TaskCommand::Unneed {
+        task: task.to_owned(),
+        need: need.to_owned(),
+    }
+}
+
+fn parent(task: &str, parent: &str) -> TaskCommand {
+    let edit = TaskEdit {
+        parent: Some(parent.to_owned()),
+        ..TaskEdit::default()
+    };
+    TaskCommand::Edit {
+        task: task.to_owned(),
+        edit,
+    }
+}
+
+fn milestone(name: &str, text: Option<&str>, due: Option<&str>) -> TaskCommand {
+    TaskCommand::Milestone {
+        name: name.to_owned(),
+        text: text.map(str::to_owned),
+        due: due.map(str::to_owned),
+    }
+}
+
 fn edit(edit: TaskEdit) -> TaskCommand {
     TaskCommand::Edit {
         task: id("a").to_string(),
@@ -46,8 +73,9 @@ fn edit(edit: TaskEdit) -> TaskCommand {
 
 #[test]
 fn what_cannot_be_is_refused_and_changes_nothing() {
-    let (a, b) = (id("a").to_string(), id("b").to_string());
-    let mut machine = Machine::from(state_of(&[task("a"), needing("b", &["a"])]));
+    let [a, b, c] = ["a", "b", "c"].map(|name| id(name).to_string());
+    let tasks = [task("a"), needing("b", &["a"]), part("c", "b")];
+    let mut machine = Machine::from(state_of(&tasks));
     for (command, expect) in [
         (
             TaskCommand::Add(new(" \u{200b}\n")),
@@ -94,13 +122,62 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         ),
         (
             need(&a, &b),
-            format!("that need would close a cycle: {a} → {b} → {a}"),
+            format!("that need would close a cycle: {a} (a) → {b} (b) → {a} (a)"),
         ),
         (
             need(&a, &a),
-            format!("that need would close a cycle: {a} → {a}"),
+            format!("that need would close a cycle: {a} (a) → {a} (a)"),
         ),
         (need(&a, ""), "there is no task \"\"".to_owned()),
+        (unneed(&a, &b), format!("{a} (a) doesn't need {b} (b)")),
+        (unneed(&b, "zzzz"), "there is no task \"zzzz\"".to_owned()),
+        (
+            parent(&a, &a),
+            format!("that parent would be a part of its own part: {a} (a) → {a} (a)"),
+        ),
+        (
+            parent(&b, &c),
+            format!("that parent would be a part of its own part: {b} (b) → {c} (c) → {b} (b)"),
+        ),
+        (
+            edit(TaskEdit {
+                note: Some(" \u{7} ".to_owned()),
+                ..TaskEdit::default()
+            }),
+            "nothing to change was given".to_owned(),
+        ),
+        (
+            milestone(" ", None, None),
+            "a milestone needs a name".to_owned(),
+        ),
+        (
+            milestone("v1", None, Some("soon")),
+            "\"soon\" is no day".to_owned(),
+        ),
+        (
+            milestone("v1", None, Some("2027-02-30")),
+            "\"2027-02-30\" is no day".to_owned(),
+        ),
+        (
+            TaskCommand::RemoveMilestone {
+                name: "v1".to_owned(),
+            },
+            "there is no milestone \"v1\"".to_owned(),
+        ),
+        (
+            TaskCommand::All(Vec::new()),
+            "nothing to change was given".to_owned(),
+        ),
+        // The first of the two is fine, and is not carried out either.
+        (
+            TaskCommand::All(vec![TaskCommand::Add(new("x")), parent(&a, "zzzz")]),
+            "there is no task \"zzzz\"".to_owned(),
+        ),
+        // Each of the two is fine by itself.
+        (
+            TaskCommand::All(vec![unneed(&b, &a), need(&a, &b), need(&b, &a)]),
+            format!("that need would close a cycle: {b} (b) → {a} (a) → {b} (b)"),
+        ),
     ] {
         assert_eq!(asked(&mut machine, command), [format!("refused: {expect}")]);
     }
@@ -172,4 +249,92 @@ fn what_is_carried_out_is_bounded_cleaned_and_seen_at_once() {
         task.evidence.iter().all(|seen| seen.ok.is_none()),
         "words verify nothing"
     );
+}
+
+#[test]
+fn several_commands_are_one_and_each_sees_what_came_before() {
+    let [a, b] = ["a", "b"].map(|name| id(name).to_string());
+    let mut machine = Machine::from(state_of(&[task("a"), needing("b", &["a"])]));
+    let turned = TaskCommand::All(vec![unneed(&b, &a), need(&a, &b)]);
+    assert_eq!(asked(&mut machine, turned), ["changed 2"]);
+    let tasks = &machine.supervisor.state().tasks;
+    assert_eq!(tasks[&id("a")].needs, [id("b")]);
+    assert!(tasks[&id("b")].needs.is_empty());
+
+    let twice = TaskCommand::All(vec![TaskCommand::Add(new("x")), TaskCommand::Add(new("x"))]);
+    let before = machine.facts.len();
+    assert_eq!(asked(&mut machine, twice), ["changed 2"]);
+    assert_eq!(machine.supervisor.state().tasks.len(), 4);
+    let operations: Vec<u64> = machine.facts[before..].iter().map(|fact| fact.op).collect();
+    assert_eq!(operations.len(), 2);
+    assert_eq!(operations[0], operations[1], "it is undone as one");
+}
+
+#[test]
+fn a_need_that_left_the_backlog_can_be_taken_off() {
+    let gone = id("gone").to_string();
+    let mut machine = Machine::from(state_of(&[needing("b", &["gone"])]));
+    let command = unneed(id("b").as_str(), &gone);
+    assert_eq!(asked(&mut machine, command), ["changed 1"]);
+    assert!(machine.supervisor.state().tasks[&id("b")].needs.is_empty());
+}
+
+#[test]
+fn a_milestone_is_set_field_by_field_and_removed_with_what_names_it() {
+    let mut machine = Machine::from(state_of(&[task("a"), task("b")]));
+    let mut set = |command| asked(&mut machine, command);
+    assert_eq!(
+        set(milestone("Mark 1", Some("x"), Some("2027-01-31"))),
+        ["changed 0"]
+    );
+    assert_eq!(set(milestone("mark 1", None, Some(""))), ["changed 0"]);
+    assert_eq!(
+        set(milestone("Mark 1", None, Some(""))),
+        ["refused: nothing to change was given"]
+    );
+    let of = edit(TaskEdit {
+        milestone: Some("MARK 1".to_owned()),
+        ..TaskEdit::default()
+    });
+    assert_eq!(set(of), ["changed 1"]);
+    let state = machine.supervisor.state();
+    let known: Vec<_> = state.project.milestones.iter().collect();
+    assert_eq!(known.len(), 1, "names differ by more than case");
+    assert_eq!(known[0].0, "Mark 1");
+    assert_eq!(known[0].1.text.as_deref(), Some("x"));
+    assert_eq!(known[0].1.due, None);
+    assert_eq!(state.tasks[&id("a")].milestone.as_deref(), Some("Mark 1"));
+
+    let gone = TaskCommand::RemoveMilestone {
+        name: "mark 1".to_owned(),
+    };
+    assert_eq!(asked(&mut machine, gone), ["changed 1"]);
+    let state = machine.supervisor.state();
+    assert!(state.project.milestones.is_empty());
+    assert_eq!(state.tasks[&id("a")].milestone, None);
+}
+
+#[test]
+fn a_backlog_imported_twice_is_there_once() {
+    let mut machine = Machine::new();
+    let claim = Claim {
+        id: ClaimId::from_seed(&["x"]),
+        state: ClaimState::Done,
+        by: Actor::Person,
+        at: at(1),
+        branch: None,
+        worktree: None,
+        commits: Vec::new(),
+        files: Vec::new(),
+        reason: None,
+    };
+    // The need comes after the task that needs it.
+    let tasks = vec![(needing("a", &["b"]), None), (task("b"), Some(claim))];
+    let import = || TaskCommand::Import(tasks.clone());
+    assert_eq!(asked(&mut machine, import()), ["changed 2"]);
+    let first = machine.supervisor.state().tasks.clone();
+    assert_eq!(first[&id("a")].needs, [id("b")]);
+    assert_eq!(first[&id("b")].claims.len(), 1);
+    assert_eq!(asked(&mut machine, import()), ["changed 0"]);
+    assert_eq!(machine.supervisor.state().tasks, first);
 }

@@ -230,6 +230,13 @@ fn kind() -> impl Strategy<Value = RunKind> {
 }
 
 fn command() -> impl Strategy<Value = TaskCommand> {
+    prop_oneof![
+        5 => one_command(),
+        1 => vec(one_command(), 0..5).prop_map(TaskCommand::All),
+    ]
+}
+
+fn one_command() -> impl Strategy<Value = TaskCommand> {
     let named = || a_task().prop_map(|id| id.to_string());
     let new =
         (text(), any::<Option<u8>>(), vec(named(), 0..3)).prop_map(|(title, priority, needs)| {
@@ -252,6 +259,15 @@ fn command() -> impl Strategy<Value = TaskCommand> {
             }
         ),
         (named(), named()).prop_map(|(task, need)| TaskCommand::Need { task, need }),
+        (named(), named()).prop_map(|(task, need)| TaskCommand::Unneed { task, need }),
+        (text(), proptest::option::of(text())).prop_map(|(name, text)| {
+            TaskCommand::Milestone {
+                name,
+                text,
+                due: None,
+            }
+        }),
+        text().prop_map(|name| TaskCommand::RemoveMilestone { name }),
     ]
 }
 

@@ -7,6 +7,7 @@ mod branches;
 mod history;
 mod kept;
 mod look;
+mod name;
 mod patches;
 mod reach;
 mod reflog;
@@ -25,6 +26,7 @@ use orch_protocol::ids::CommitId;
 use thiserror::Error;
 
 pub use look::{Repo, find};
+pub use name::Called;
 
 use crate::ports::{Asked, Git, Holding, Judged};
 use kept::Cache;
@@ -62,6 +64,12 @@ impl FolderGit {
             cache: Cache::new(dir),
             ..self
         }
+    }
+
+    /// The commit that `given` names: any revision that git understands.
+    pub async fn called(&self, given: String) -> Result<Called, GitError> {
+        self.blocking(move |folder| name::called(folder, &given))
+            .await
     }
 
     async fn blocking<T: Send + 'static>(

@@ -50,7 +50,7 @@ async fn command(dir: &Path, command: TaskCommand) -> Vec<TaskId> {
     };
     let done = driver.command(asker(), command).await.unwrap();
     store.close().unwrap();
-    done.unwrap()
+    done.unwrap().into_iter().map(|named| named.id).collect()
 }
 
 async fn add(dir: &Path, title: &str) -> TaskId {
@@ -106,7 +106,7 @@ async fn an_operation_is_a_commit_that_git_can_read() {
     let log = git(&bare, &["log", "--format=%s", "refs/codex-orch/state"]);
     assert_eq!(
         log,
-        format!("person: claim {id} blocked (and 1 more)\nperson: add {id} Write the parser\n")
+        format!("person: claim {id} blocked (and 1 more)\nperson: add {id} Write the parser")
     );
     let store = open(dir.path());
     let operations = store.operations(10).unwrap();

@@ -67,6 +67,7 @@ const FENCES: [(&str, &[&str]); 8] = [
             "orchestrator/runtime/src/git/reach.rs",
             "orchestrator/runtime/src/git/reflog.rs",
             "orchestrator/runtime/src/git/rewrites.rs",
+            "orchestrator/runtime/src/git/name.rs",
             "orchestrator/runtime/src/git/walk.rs",
             "orchestrator/runtime/src/store/commits.rs",
             "orchestrator/runtime/src/store/mod.rs",

@@ -1,0 +1,153 @@
+//! Listings: rows for people, views for programs.
+
+use std::collections::BTreeMap;
+
+use orch_core::graph::Statuses;
+use orch_protocol::ids::TaskId;
+use orch_protocol::task::Task;
+use orch_protocol::text::one_line;
+use orch_runtime::store::checkout::views;
+use serde_json::{Value, json};
+
+use super::line::{Key, List, Ready, Search, Sort, Standing};
+use super::rows::Rows;
+use super::select::{is_narrowed, select, texts, words};
+use super::tree::branches;
+use crate::out;
+use crate::screen::{Screen, cut, paint, styled};
+use crate::session::Seen;
+use crate::trouble::Trouble;
+
+/// What `ready` asks of `list`.
+pub(crate) fn ready(asked: Ready) -> List {
+    List {
+        status: vec![Standing::Ready],
+        limit: asked.limit,
+        shown: asked.shown,
+        ..List::default()
+    }
+}
+
+/// What `search` asks of `list`.
+pub(crate) fn search(asked: Search) -> List {
+    List {
+        text: Some(asked.words.join(" ")),
+        all: true,
+        limit: asked.limit,
+        shown: asked.shown,
+        ..List::default()
+    }
+}
+
+/// Prints the tasks that are asked for.
+pub(crate) fn list(seen: &Seen, wanted: &List) -> Result<(), Trouble> {
+    let statuses = Statuses::judge(&seen.state.tasks, &seen.here);
+    let mut wanted = wanted.clone();
+    if wanted.shown.json && wanted.sort.is_empty() {
+        // Programs get what they always got: the oldest first.
+        wanted.sort = vec![Sort {
+            key: Key::Created,
+            reversed: false,
+        }];
+    }
+    let mut tasks = select(seen, &statuses, &wanted)?;
+    let total = tasks.len();
+    tasks.truncate(wanted.limit.unwrap_or(total));
+    if wanted.shown.json {
+        return out::json(&json!({
+            "schema": "codex-orch.tasks/1",
+            "tasks": as_json(seen, &tasks)?,
+        }));
+    }
+    if tasks.is_empty() {
+        out::note(&nothing(seen, &statuses, &wanted, total));
+        return Ok(());
+    }
+    let screen = Screen::of(&wanted.shown.look);
+    let rows = Rows::new(seen, &statuses, &screen);
+    let looked_for = wanted.text.as_deref().map(words).unwrap_or_default();
+    let mut text = String::new();
+    let mut line = |row: String, task: &Task| {
+        text += &(row + "\n");
+        if let Some(hit) = hit(task, &looked_for, &screen) {
+            text += &(hit + "\n");
+        }
+    };
+    if wanted.tree {
+        for branch in branches(&seen.state.tasks, &tasks) {
+            let row = rows.row(branch.task, &branch.guide, !branch.is_wanted);
+            line(row, branch.task);
+        }
+    } else {
+        for task in &tasks {
+            line(rows.row(task, "", false), task);
+        }
+    }
+    out::page(&screen, &text)?;
+    if tasks.len() < total {
+        out::note(&format!(
+            "{} more; --limit {total} shows all",
+            total - tasks.len()
+        ));
+    }
+    Ok(())
+}
+
+/// Views of tasks, in the order given.
+pub(crate) fn as_json(seen: &Seen, tasks: &[&Task]) -> Result<Vec<Value>, Trouble> {
+    let wanted: BTreeMap<&TaskId, usize> = tasks
+        .iter()
+        .enumerate()
+        .map(|(place, task)| (&task.id, place))
+        .collect();
+    let mut placed: Vec<(usize, Value)> = Vec::with_capacity(tasks.len());
+    for view in views(&seen.state, &seen.here) {
+        if let Some(place) = wanted.get(view.id()) {
+            placed.push((*place, out::value(&view)?));
+        }
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    Ok(placed.into_iter().map(|(_, view)| view).collect())
+}
+
+/// The line of a text that holds a word which the title doesn't hold; none when the title holds them all.
+fn hit(task: &Task, words: &[String], screen: &Screen) -> Option<String> {
+    let holds = |text: &str, word: &String| text.to_lowercase().contains(word);
+    let missing = words.iter().find(|word| !holds(&task.title, word))?;
+    let mut lines = texts(task).skip(1).flat_map(str::lines);
+    let line = one_line(lines.find(|line| holds(line, missing))?, Task::MAX_TEXT);
+    let margin = TaskId::LEN + 2;
+    let room = screen
+        .width
+        .map_or(Task::MAX_TEXT, |width| width.saturating_sub(margin));
+    let line = cut(&line, room);
+    Some(format!(
+        "{}{}",
+        " ".repeat(margin),
+        styled(paint::FAINT, &line)
+    ))
+}
+
+/// Why there are no rows, and where there would be some.
+fn nothing(seen: &Seen, statuses: &Statuses, wanted: &List, total: usize) -> String {
+    let all = seen.state.tasks.len();
+    let open = seen
+        .state
+        .tasks
+        .keys()
+        .filter(|id| statuses.of(id).is_open());
+    let (open, has_more) = (open.count(), !wanted.all && wanted.status.is_empty());
+    if all == 0 {
+        "no tasks; codex-orch tasks add \"...\" makes one".to_owned()
+    } else if total > 0 {
+        format!("no tasks shown of {total} that match")
+    } else if wanted.status == [Standing::Ready] {
+        format!("no tasks are ready of the {open} open ones")
+    } else if !is_narrowed(wanted) {
+        format!("no tasks are open; --all shows the {all} that are done or dropped")
+    } else if has_more {
+        format!("no tasks match among the {open} open ones; --all looks at all {all}")
+    } else {
+        format!("no tasks match among all {all}")
+    }
+}
