@@ -18,3 +18,4 @@ pub mod redact;
 pub mod run;
 pub mod state;
 pub mod supervisor;
+pub mod undo;
