@@ -22,3 +22,4 @@ pub mod state;
 pub mod supervisor;
 pub mod undo;
 pub mod verify;
+

@@ -246,7 +246,7 @@ impl Driver<'_> {
             backlog,
         } = versions;
         let state = self.store.load(&Wanted::backlog(backlog)).await?;
-        let events = undo::events(&before, &after, &state);
+        let events = undo::facts(&before, &after, &state);
         if events.is_empty() {
             return Ok(false);
         }

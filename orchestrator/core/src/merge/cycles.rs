@@ -33,7 +33,10 @@ pub(super) fn break_cycles(
     }
     edges.sort();
     edges.dedup();
-    let mut order = Order::new(tangled.len());
+    let mut order = Order::near(
+        tangled.len(),
+        edges.iter().map(|(_, from, to)| (*from, *to)),
+    );
     let left_out: Vec<(TaskId, TaskId)> = edges
         .into_iter()
         .filter(|(_, from, to)| !order.add(*from, *to))
@@ -74,7 +77,11 @@ pub(super) fn break_loops(
         .collect();
     parts.sort_by_key(|(age, _, _)| *age);
     let second: BTreeMap<TaskId, TaskId> = lost.iter().filter_map(other_parent).collect();
-    let mut order = Order::new(tangled.len());
+    let of = |(_, from, task): &(_, usize, &Task)| {
+        let to = place_of(&tangled, task.parent.as_ref()?)?;
+        Some((*from, to))
+    };
+    let mut order = Order::near(tangled.len(), parts.iter().filter_map(of));
     let mut free = |from: usize, parent: &TaskId| {
         place_of(&tangled, parent).is_none_or(|to| order.add(from, to))
     };
@@ -172,12 +179,38 @@ struct Order {
 }
 
 impl Order {
-    fn new(nodes: usize) -> Self {
-        Self {
-            place: (0..nodes).collect(),
-            to: vec![Vec::new(); nodes],
-            from: vec![Vec::new(); nodes],
+    /// No edges yet, in an order in which most of `edges` lead forward: each is visited after what leads to it.
+    fn near(nodes: usize, edges: impl Iterator<Item = (usize, usize)>) -> Self {
+        let mut to = vec![Vec::new(); nodes];
+        for (from, on) in edges {
+            to[from].push(on);
         }
+        let mut place = vec![0; nodes];
+        let mut seen = vec![false; nodes];
+        let mut last = nodes;
+        for start in 0..nodes {
+            let mut way = Vec::new();
+            if !std::mem::replace(&mut seen[start], true) {
+                way.push(start);
+            }
+            while let Some(node) = way.last().copied() {
+                match to[node].pop() {
+                    Some(on) if !seen[on] => {
+                        seen[on] = true;
+                        way.push(on);
+                    }
+                    Some(_) => {}
+                    None => {
+                        last -= 1;
+                        place[node] = last;
+                        way.pop();
+                    }
+                }
+            }
+        }
+        // Every list of `to` is empty by now.
+        let from = to.clone();
+        Self { place, to, from }
     }
 
     /// Adds an edge, unless it would close a cycle.

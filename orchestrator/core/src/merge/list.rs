@@ -77,15 +77,18 @@ fn kept<'a, T: Ord>(sides: Sides<'a, [T]>) -> BTreeSet<&'a T> {
         .collect()
 }
 
-/// Of two lists of one set: the one in canonical order (`rank` ascends, nothing twice), else the greater one.
+/// Of two lists of one set: the one in canonical order (`rank` ascends), else one without repetition, else the greater.
 fn leading<'a, T, R: Ord>(ours: &'a [T], theirs: &'a [T], rank: impl Fn(&'a T) -> R) -> &'a [T] {
-    let [a, b]: [Vec<R>; 2] = [ours, theirs].map(|side| side.iter().map(&rank).collect());
-    let ascends = |ranks: &[R]| ranks.windows(2).all(|pair| pair[0] < pair[1]);
-    match (ascends(&a), ascends(&b)) {
-        (true, false) => ours,
-        (false, true) => theirs,
-        _ if a > b => ours,
-        _ => theirs,
+    let fitness = |side: &'a [T]| {
+        let ranks: Vec<R> = side.iter().map(&rank).collect();
+        let ascends = ranks.windows(2).all(|pair| pair[0] < pair[1]);
+        let distinct = ranks.iter().collect::<BTreeSet<_>>().len() == ranks.len();
+        (ascends, distinct, ranks)
+    };
+    if fitness(ours) > fitness(theirs) {
+        ours
+    } else {
+        theirs
     }
 }
 

@@ -7,20 +7,22 @@ use orch_core::drift::OnDrift;
 use orch_core::graph::is_acyclic;
 use orch_core::state::State;
 use orch_core::supervisor::{Ended, Input};
+use orch_protocol::fact::{Event, Fact};
 use orch_protocol::git::{GitSnapshot, Head, HeadRelation};
 use orch_protocol::ids::*;
-use orch_protocol::project::RunKind;
+use orch_protocol::project::*;
 use orch_protocol::proposal::{Change, Confidence, Proposal, TaskEdit};
 use orch_protocol::session::{Digest, TurnSummary};
 use orch_protocol::task::*;
 use orch_protocol::turn::*;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::given::*;
 
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-zA-Z <>&\\[\\]\\n\u{1b}äß]{0,30}",
         1 => Just("use sk-aaaaaaaaaaaaaaaaaaaaaaaa now".to_owned()),
@@ -28,19 +30,19 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn a_task() -> impl Strategy<Value = TaskId> {
+pub(crate) fn a_task() -> impl Strategy<Value = TaskId> {
     select(vec!["a", "b", "c", "d", "e", "f"]).prop_map(id)
 }
 
-fn commits() -> impl Strategy<Value = Vec<CommitId>> {
+pub(crate) fn commits() -> impl Strategy<Value = Vec<CommitId>> {
     vec((0..6u64).prop_map(commit), 0..3)
 }
 
-fn thread() -> impl Strategy<Value = ThreadId> {
+pub(crate) fn thread() -> impl Strategy<Value = ThreadId> {
     select(vec!["t", "u", "v"]).prop_map(ThreadId::new)
 }
 
-fn head() -> impl Strategy<Value = Head> {
+pub(crate) fn head() -> impl Strategy<Value = Head> {
     prop_oneof![
         6 => (select(vec!["main", "dev", "a/b"]), 0..6u64).prop_map(|(name, n)| branch(name, n)),
         1 => (0..6u64).prop_map(|n| Head::Detached { commit: commit(n) }),
@@ -48,9 +50,9 @@ fn head() -> impl Strategy<Value = Head> {
     ]
 }
 
-fn look() -> impl Strategy<Value = Option<GitSnapshot>> {
+pub(crate) fn look() -> impl Strategy<Value = Option<GitSnapshot>> {
     let files = proptest::sample::subsequence(vec!["a.rs", "b.rs", "c.rs"], 0..3);
-    proptest::option::weighted(
+    option::weighted(
         0.9,
         (head(), files).prop_map(|(head, files)| dirty(head, &files)),
     )
@@ -70,14 +72,14 @@ fn actor() -> impl Strategy<Value = Actor> {
     ])
 }
 
-fn a_claim() -> impl Strategy<Value = Claim> {
+pub(crate) fn a_claim() -> impl Strategy<Value = Claim> {
     (
         0..9u8,
         a_state(),
         actor(),
         0..99i64,
         commits(),
-        proptest::option::of(text()),
+        option::of(text()),
     )
         .prop_map(|(n, state, by, second, commits, reason)| Claim {
             id: ClaimId::new(format!("claim-{n}")),
@@ -89,7 +91,7 @@ fn a_claim() -> impl Strategy<Value = Claim> {
         })
 }
 
-fn evidence() -> impl Strategy<Value = Evidence> {
+pub(crate) fn evidence() -> impl Strategy<Value = Evidence> {
     use EvidenceKind::{Command, Commit, File, Note, Turn};
     let kind = select(vec![Commit, Command, File, Turn, Note]);
     (kind, text(), any::<Option<bool>>()).prop_map(|(kind, reference, ok)| Evidence {
@@ -103,7 +105,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
 }
 
 fn edit() -> impl Strategy<Value = TaskEdit> {
-    let some = || proptest::option::of(text());
+    let some = || option::of(text());
     (some(), some(), any::<Option<u8>>(), some(), some()).prop_map(
         |(title, owner, priority, acceptance, note)| TaskEdit {
             title,
@@ -116,12 +118,12 @@ fn edit() -> impl Strategy<Value = TaskEdit> {
     )
 }
 
-fn whole_task() -> impl Strategy<Value = Task> {
+pub(crate) fn whole_task() -> impl Strategy<Value = Task> {
     (
         a_task(),
         text(),
         0..5u8,
-        proptest::option::of(a_task()),
+        option::of(a_task()),
         vec(a_task(), 0..4),
     )
         .prop_map(|(id, title, priority, parent, needs)| Task {
@@ -134,7 +136,7 @@ fn whole_task() -> impl Strategy<Value = Task> {
         })
 }
 
-fn change() -> impl Strategy<Value = Change> {
+pub(crate) fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         4 => whole_task().prop_map(|task| Change::AddTask { task: Box::new(task) }),
         4 => (a_task(), a_task()).prop_map(|(task, need)| Change::AddNeed { task, need }),
@@ -148,6 +150,113 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (a_task(), vec(evidence(), 0..4)).prop_map(|(task, evidence)| Change::AddEvidence { task, evidence }),
         1 => (a_task(), text()).prop_map(|(task, alias)| Change::AddAlias { task, alias }),
         1 => (a_task(), edit()).prop_map(|(task, edit)| Change::EditTask { task, edit }),
+        2 => (a_task(), any::<bool>()).prop_map(|(task, archived)| Change::Archive { task, archived }),
+        2 => (option::of(whole_task()), option::of(whole_task()), a_task()).prop_map(|(base, theirs, task)| {
+            let version = |side: Option<Task>| side.map(|side| Box::new(Task { id: task.clone(), ..side }));
+            Change::MergeTask { base: version(base), theirs: version(theirs), task: task.clone() }
+        }),
+    ]
+}
+
+fn context() -> impl Strategy<Value = BranchContext> {
+    (
+        option::of(text()),
+        option::of(thread()),
+        look(),
+        option::of(thread()),
+    )
+        .prop_map(
+            |(objective, last_thread, snapshot, parked_thread)| BranchContext {
+                objective,
+                last_thread,
+                snapshot,
+                parked_thread,
+                ..BranchContext::default()
+            },
+        )
+}
+
+/// Some of what is no task.
+fn some_project() -> impl Strategy<Value = Box<Project>> {
+    let name = || select(vec!["main", "dev"]).prop_map(str::to_owned);
+    let pair = || ((0..6u64).prop_map(commit), (0..6u64).prop_map(commit));
+    (vec((name(), context()), 0..2), vec((pair(), text()), 0..3))
+        .prop_map(|(branches, history)| Project {
+            branches: branches.into_iter().collect(),
+            rewrites: history
+                .iter()
+                .map(|((named, found), _)| (named.clone(), [found.clone()].into()))
+                .collect(),
+            drift: history
+                .into_iter()
+                .zip(0..)
+                .map(|((_, text), second)| DriftEntry {
+                    at: at(second),
+                    thread: None,
+                    kind: "advanced".to_owned(),
+                    from: None,
+                    to: None,
+                    choice: String::new(),
+                    text,
+                })
+                .collect(),
+            ..Project::default()
+        })
+        .prop_map(Box::new)
+}
+
+/// A fact of the backlog or of what is no task.
+pub(crate) fn event() -> impl Strategy<Value = Event> {
+    let name = || select(vec!["main", "dev"]).prop_map(str::to_owned);
+    let milestone = option::of(option::of(text()).prop_map(|text| Milestone { text, due: None }));
+    let pair = || ((0..6u64).prop_map(commit), (0..6u64).prop_map(commit));
+    let checkpoint = (0..9i64, head(), text()).prop_map(|(second, head, text)| Checkpoint {
+        at: at(second),
+        head,
+        trigger: "commit".to_owned(),
+        text,
+        session: None,
+    });
+    let proposal = (change(), 0..4u8, text()).prop_map(|(change, n, reason)| Proposal {
+        id: ProposalId::new(format!("proposal-{n}")),
+        by: Actor::BacklogKeeper,
+        at: at(0),
+        change,
+        reason,
+        confidence: Confidence::Low,
+        evidence: Vec::new(),
+    });
+    let choice = option::of((0..9i64, head()).prop_map(|(second, head)| DriftChoice {
+        at: at(second),
+        choice: "fork".to_owned(),
+        head,
+    }));
+    let run = (0..4u8).prop_map(|n| OpenRun {
+        run: RunId::new(format!("run-{n}")),
+        at: at(0),
+        kind: RunKind::Fresh,
+        cwd: String::new(),
+        codex_home: String::new(),
+        snapshot: None,
+        log: LogId::new("1"),
+        brief_tasks: Vec::new(),
+        outlives: false,
+    });
+    prop_oneof![
+        12 => change().prop_map(|change| Event::Changed { change, reason: "by command".to_owned() }),
+        1 => proposal.prop_map(|proposal| Event::Proposed { proposal: Box::new(proposal) }),
+        1 => (0..4u8).prop_map(|n| Event::ProposalSettled {
+            proposal: ProposalId::new(format!("proposal-{n}")),
+            accepted: true,
+        }),
+        1 => (name(), context()).prop_map(|(branch, context)| Event::ContextSet { branch, context: Box::new(context) }),
+        1 => checkpoint.prop_map(|checkpoint| Event::CheckpointReached { checkpoint }),
+        1 => (thread(), choice).prop_map(|(thread, choice)| Event::DriftChosen { thread, choice }),
+        1 => run.prop_map(|run| Event::RunStarted { run }),
+        1 => (0..4u8).prop_map(|n| Event::RunEnded { run: RunId::new(format!("run-{n}")), exit_code: None }),
+        1 => (name(), milestone).prop_map(|(name, milestone)| Event::MilestoneSet { name, milestone }),
+        1 => vec(pair(), 0..3).prop_map(|pairs| Event::RewritesFound { pairs }),
+        1 => (some_project(), some_project()).prop_map(|(base, theirs)| Event::ProjectMerged { base, theirs }),
     ]
 }
 
@@ -250,7 +359,7 @@ fn one_command() -> impl Strategy<Value = TaskCommand> {
     prop_oneof![
         new,
         (named(), edit()).prop_map(|(task, edit)| TaskCommand::Edit { task, edit }),
-        (named(), a_state(), proptest::option::of(text()), commits()).prop_map(
+        (named(), a_state(), option::of(text()), commits()).prop_map(
             |(task, state, reason, commits)| TaskCommand::Claim {
                 task,
                 state,
@@ -297,7 +406,7 @@ fn given() -> impl Strategy<Value = Given> {
     ]);
     let left = (
         0..3usize,
-        proptest::option::of(thread()),
+        option::of(thread()),
         vec(a_turn(), 0..3),
         look(),
         any::<bool>(),
@@ -305,7 +414,7 @@ fn given() -> impl Strategy<Value = Given> {
     prop_oneof![
         3 => (kind(), look(), policy).prop_map(|(kind, seen, policy)| Given::Start(kind, seen, policy)),
         2 => any::<(bool, bool)>().prop_map(|(a, b)| Given::Compared(a, b)),
-        1 => proptest::option::of(thread()).prop_map(Given::Parked),
+        1 => option::of(thread()).prop_map(Given::Parked),
         3 => left.prop_map(|(back, thread, turns, after, recovered)| Given::Ended(back, thread, turns, after, recovered)),
         4 => (actor(), vec(opinion(), 0..4)).prop_map(|(by, opinions)| Given::Opinions(by, opinions)),
         3 => command().prop_map(Given::Command),
@@ -356,6 +465,30 @@ fn feed(machine: &mut Machine, n: usize, given: Given) {
     let _ = machine.take(input);
 }
 
+/// A state that arbitrary facts have led to, as they are written and read again.
+fn replayed(events: &[Event]) -> State {
+    let mut state = State::default();
+    for (n, event) in events.iter().enumerate() {
+        let fact = Fact {
+            event: event.clone(),
+            ..changed(
+                "1",
+                n as u64 + 1,
+                Change::Archive {
+                    task: id("a"),
+                    archived: true,
+                },
+            )
+        };
+        let written = serde_json::to_string(&fact).unwrap();
+        let read: Fact = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, fact);
+        assert!(state.apply(&read));
+        assert!(!state.apply(&read));
+    }
+    state
+}
+
 /// A state that arbitrary changes have led to.
 fn grown(changes: Vec<Change>) -> State {
     let mut state = State::default();
@@ -387,6 +520,20 @@ proptest! {
         prop_assert!(is_acyclic(&state.tasks));
         prop_assert!(state.tasks.values().all(|task| task.needs.is_sorted()));
         prop_assert_eq!(state, grown(changes));
+    }
+
+    #[test]
+    fn whatever_happened_the_state_is_sound(events in vec(event(), 0..60)) {
+        let state = replayed(&events);
+        prop_assert!(is_acyclic(&state.tasks));
+        for (id, task) in state.tasks.iter().chain(&state.archive) {
+            prop_assert_eq!(id, &task.id);
+            prop_assert!(state.tasks.contains_key(id) != state.archive.contains_key(id), "in one place");
+        }
+        prop_assert_eq!(&state, &replayed(&events));
+        let written = serde_json::to_string(&state.project).unwrap();
+        let read: Project = serde_json::from_str(&written).unwrap();
+        prop_assert_eq!(read, state.project);
     }
 
     #[test]
