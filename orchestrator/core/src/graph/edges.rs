@@ -9,11 +9,13 @@ use petgraph::Direction;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use super::places::Places;
+
 /// Tasks, in the order of their ids, and edges from one that waits to one that comes before it.
 pub(super) struct Edges<'a> {
     /// The tasks, sorted by id: an edge's ends are places in here.
     pub(super) tasks: Vec<&'a Task>,
-    ids: Vec<&'a TaskId>,
+    ids: Places<&'a TaskId>,
     graph: DiGraph<(), ()>,
 }
 
@@ -30,6 +32,7 @@ impl<'a> Edges<'a> {
     pub(super) fn new(tasks: &'a BTreeMap<TaskId, Task>, kept: impl Fn(&Task) -> bool) -> Self {
         let kept = tasks.iter().filter(|(_, task)| kept(task));
         let (ids, tasks): (Vec<&TaskId>, Vec<&Task>) = kept.unzip();
+        let ids = Places::new(ids.into_iter());
         let mut graph = DiGraph::with_capacity(tasks.len(), tasks.len());
         for _ in &tasks {
             graph.add_node(());
@@ -53,7 +56,7 @@ impl<'a> Edges<'a> {
 
     /// Where a task stands; none when it isn't among them.
     pub(super) fn at(&self, id: &TaskId) -> Option<usize> {
-        self.ids.binary_search(&id).ok()
+        self.ids.at(id)
     }
 
     /// Adds edges from a task that has none yet; one that is named twice is one.

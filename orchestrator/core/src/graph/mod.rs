@@ -6,6 +6,7 @@
 mod cycle;
 mod edges;
 pub mod parents;
+mod places;
 pub mod reduce;
 mod status;
 pub mod tree;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Task, TaskStatus};
 
+use super::places::Places;
 use super::status::{Family, Statuses};
 
 /// How many tasks have which status.
@@ -51,7 +52,7 @@ pub fn progress<'a>(
     tasks: &'a BTreeMap<TaskId, Task>,
     statuses: &Statuses,
 ) -> BTreeMap<&'a TaskId, Progress> {
-    let ids: Vec<&TaskId> = tasks.keys().collect();
+    let ids = Places::new(tasks.keys());
     let family = Family::new(&ids, tasks);
     let mut counted = vec![Progress::default(); ids.len()];
     for (at, parts) in family.parts.iter().enumerate() {
@@ -96,7 +97,7 @@ pub fn milestone_progress(
     statuses: &Statuses,
     name: &str,
 ) -> Progress {
-    let ids: Vec<&TaskId> = tasks.keys().collect();
+    let ids = Places::new(tasks.keys());
     let family = Family::new(&ids, tasks);
     let mut open: Vec<usize> = tasks
         .values()

@@ -17,38 +17,8 @@ pub fn reduced(
     kept: impl Fn(&Task) -> bool,
 ) -> BTreeMap<&TaskId, Vec<&TaskId>> {
     let edges = Edges::of_needs(tasks, kept);
-    let (order, before) = without_cycles(&edges);
-    // Only a need beside another one can follow from it.
-    let mut asked: Vec<usize> = before
-        .iter()
-        .filter(|before| before.len() > 1)
-        .flatten()
-        .copied()
-        .collect();
-    asked.sort_unstable();
-    asked.dedup();
-    let mut implied: Vec<(usize, usize)> = Vec::new();
-    let mut reaches = vec![0u64; before.len()];
-    let mut bit = vec![0u64; before.len()];
-    // Sixty-four tasks at a time: a bit says whether one of them is reached.
-    for asked in asked.chunks(64) {
-        for (n, at) in asked.iter().enumerate() {
-            bit[*at] = 1 << n;
-        }
-        for at in &order {
-            let over = before[*at].iter().fold(0, |all, to| all | reaches[*to]);
-            let direct = before[*at].iter().fold(0, |all, to| all | bit[*to]);
-            reaches[*at] = over | direct;
-            if over & direct != 0 {
-                let needs = before[*at].iter().filter(|to| bit[**to] & over != 0);
-                implied.extend(needs.map(|to| (*at, *to)));
-            }
-        }
-        for at in asked {
-            bit[*at] = 0;
-        }
-    }
-    implied.sort_unstable();
+    let order = settled_first(&edges);
+    let implied = implied(&order);
     let needs = |at: usize| {
         let mut needs: Vec<usize> = edges.before(at).collect();
         needs.retain(|need| implied.binary_search(&(at, *need)).is_err());
@@ -60,21 +30,64 @@ pub fn reduced(
         .collect()
 }
 
-/// The tasks, each after what it needs, and their needs but for those inside a cycle.
-fn without_cycles(edges: &Edges<'_>) -> (Vec<usize>, Vec<Vec<usize>>) {
+/// The tasks, each after what it needs, and where in this order its needs stand; needs inside a cycle are left out.
+struct Order {
+    tasks: Vec<usize>,
+    needs: Vec<Vec<usize>>,
+}
+
+fn settled_first(edges: &Edges<'_>) -> Order {
     let mut knot_of = vec![0usize; edges.tasks.len()];
-    let mut order = Vec::with_capacity(edges.tasks.len());
+    let mut place_of = vec![0usize; edges.tasks.len()];
+    let mut tasks = Vec::with_capacity(edges.tasks.len());
     for (n, knot) in edges.settled_first().into_iter().enumerate() {
         for at in knot.tasks {
             knot_of[at] = n;
-            order.push(at);
+            place_of[at] = tasks.len();
+            tasks.push(at);
         }
     }
-    let before = (0..edges.tasks.len())
-        .map(|at| {
-            let before = edges.before(at);
-            before.filter(|to| knot_of[*to] != knot_of[at]).collect()
-        })
-        .collect();
-    (order, before)
+    let needs = |at: &usize| {
+        let needs = edges.before(*at).filter(|to| knot_of[*to] != knot_of[*at]);
+        needs.map(|to| place_of[to]).collect()
+    };
+    let needs = tasks.iter().map(needs).collect();
+    Order { tasks, needs }
+}
+
+/// Tasks and those of their needs that follow from others, sorted.
+fn implied(order: &Order) -> Vec<(usize, usize)> {
+    // Only a need beside another one can follow from it. With each, the last task that asks.
+    let mut asked: Vec<usize> = vec![0; order.needs.len()];
+    for (place, needs) in order.needs.iter().enumerate() {
+        if needs.len() > 1 {
+            needs.iter().for_each(|need| asked[*need] = place);
+        }
+    }
+    let targets: Vec<usize> = (0..asked.len()).filter(|place| asked[*place] > 0).collect();
+    let mut implied = Vec::new();
+    let mut reaches = vec![0u64; order.needs.len()];
+    let mut bit = vec![0u64; order.needs.len()];
+    // Sixty-four at a time: a bit says whether one of them is reached.
+    for targets in targets.chunks(64) {
+        let first = targets.first().copied().unwrap_or(0);
+        let last = targets.iter().map(|place| asked[*place]).max().unwrap_or(0);
+        for (n, place) in targets.iter().enumerate() {
+            bit[*place] = 1 << n;
+        }
+        for place in first..=last {
+            let needs = &order.needs[place];
+            let over = needs.iter().fold(0, |all, to| all | reaches[*to]);
+            let direct = needs.iter().fold(0, |all, to| all | bit[*to]);
+            reaches[place] = over | direct;
+            if over & direct != 0 {
+                let found = needs.iter().filter(|to| bit[**to] & over != 0);
+                implied.extend(found.map(|to| (order.tasks[place], order.tasks[*to])));
+            }
+        }
+        reaches[first..=last].fill(0);
+        targets.iter().for_each(|place| bit[*place] = 0);
+    }
+    implied.sort_unstable();
+    implied
 }

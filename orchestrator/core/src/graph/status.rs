@@ -1,17 +1,20 @@
 //! The statuses of all tasks as seen from one place: their own by claims, those of parents by their parts. It is worked
 //! out on every command, so its cost is that of one sort. What a single claim says is judged elsewhere.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{ClaimState, Task, TaskStatus};
 
+use super::places::Places;
 use crate::judge::{Here, deciding, status_at};
 
 /// Statuses of all tasks as seen from one place, parents derived from their parts.
 #[derive(Debug, Clone, Default)]
 pub struct Statuses {
-    judged: BTreeMap<TaskId, Judged>,
+    ids: Places<TaskId>,
+    judged: Vec<Judged>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +31,7 @@ impl Statuses {
     /// that aren't dropped are done, active when one is active or done, else pending. In a loop of parents, each is
     /// derived once, in the order of their ids.
     pub fn judge(tasks: &BTreeMap<TaskId, Task>, here: &Here) -> Self {
-        let ids: Vec<&TaskId> = tasks.keys().collect();
+        let ids = Places::new(tasks.keys().cloned());
         let mut judged: Vec<Judged> = tasks
             .values()
             .map(|task| Judged {
@@ -50,14 +53,12 @@ impl Statuses {
             judged[parent].status = derive(of, own.is_some());
             judged[parent].by_parts = true;
         }
-        let judged = ids.into_iter().cloned().zip(judged).collect();
-        Self { judged }
+        Self { ids, judged }
     }
 
     /// The status of a task; pending for one that isn't there.
     pub fn of(&self, id: &TaskId) -> TaskStatus {
-        self.judged
-            .get(id)
+        self.get(id)
             .map_or(TaskStatus::Pending, |judged| judged.status)
     }
 
@@ -71,21 +72,22 @@ impl Statuses {
 
     /// A need of this task isn't met: the task is there and isn't done.
     pub fn is_unmet(&self, need: &TaskId) -> bool {
-        self.judged
-            .get(need)
+        self.get(need)
             .is_some_and(|judged| judged.status != TaskStatus::Done)
     }
 
     /// The task has a part that is open: it is left to its parts, and isn't begun itself.
     pub fn has_open_parts(&self, id: &TaskId) -> bool {
-        self.judged
-            .get(id)
-            .is_some_and(|judged| judged.has_open_parts)
+        self.get(id).is_some_and(|judged| judged.has_open_parts)
     }
 
     /// The task is done when its parts are, with no word on itself.
     pub fn is_by_parts(&self, id: &TaskId) -> bool {
-        self.judged.get(id).is_some_and(|judged| judged.by_parts)
+        self.get(id).is_some_and(|judged| judged.by_parts)
+    }
+
+    fn get(&self, id: &TaskId) -> Option<&Judged> {
+        self.judged.get(self.ids.at(id)?)
     }
 }
 
@@ -120,10 +122,10 @@ pub(super) struct Family {
 
 impl Family {
     /// `ids` are the keys of `tasks`, in order.
-    pub(super) fn new(ids: &[&TaskId], tasks: &BTreeMap<TaskId, Task>) -> Self {
+    pub(super) fn new<I: Borrow<TaskId>>(ids: &Places<I>, tasks: &BTreeMap<TaskId, Task>) -> Self {
         let parent: Vec<Option<usize>> = tasks
             .values()
-            .map(|task| ids.binary_search(&task.parent.as_ref()?).ok())
+            .map(|task| ids.at(task.parent.as_ref()?))
             .collect();
         let mut parts = vec![Vec::new(); ids.len()];
         for (part, parent) in parent.iter().enumerate() {

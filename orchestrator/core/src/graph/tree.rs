@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Task, TaskStatus};
 
+use super::places::Places;
 use super::status::{Family, Statuses};
 
 /// One task of the forest.
@@ -40,7 +41,7 @@ pub fn tree<'a>(
     max_depth: usize,
     kept: impl Fn(&Task) -> bool,
 ) -> Vec<Row<'a>> {
-    let ids: Vec<&TaskId> = tasks.keys().collect();
+    let ids = Places::new(tasks.keys());
     let held: Vec<&Task> = tasks.values().collect();
     let family = Family::new(&ids, tasks);
     let shown = shown(&family, &held, kept);

@@ -8,6 +8,7 @@ use orch_protocol::task::{Task, TaskStatus};
 
 use super::edges::Edges;
 use super::most_urgent_first;
+use super::places::Places;
 use super::status::{Family, Statuses};
 
 /// What holds a task up.
@@ -69,19 +70,40 @@ pub fn unblocks<'a>(
     if waits.status[task] == TaskStatus::Done {
         return Unblocks::default();
     }
-    let downstream = walk(task, |at| waits.edges.behind(at))
-        .into_iter()
-        .filter(|at| *at != task);
+    let next = waits.freed_by(task);
+    // A dropped part that is done after all frees what waits for its parent, though nothing waits for it now.
+    let from = std::iter::once(task).chain(next.iter().copied());
+    let mut downstream: BTreeSet<usize> = from
+        .flat_map(|from| walk(from, |at| waits.edges.behind(at)))
+        .collect();
+    downstream.remove(&task);
+    let tasks = |all: BTreeSet<usize>| {
+        most_urgent_first(all.into_iter().map(|at| waits.edges.tasks[at]).collect())
+    };
     Unblocks {
-        next: most_urgent_first(
-            waits
-                .freed_by(task)
-                .into_iter()
-                .map(|at| waits.edges.tasks[at])
-                .collect(),
-        ),
-        downstream: most_urgent_first(downstream.map(|at| waits.edges.tasks[at]).collect()),
+        next: tasks(next),
+        downstream: tasks(downstream),
     }
+}
+
+/// A task with everything that it waits for and everything that waits for it, as far as needs and parts lead, whatever
+/// their status; none when it isn't there.
+pub fn around<'a>(tasks: &'a BTreeMap<TaskId, Task>, id: &TaskId) -> BTreeSet<&'a TaskId> {
+    let mut edges = Edges::new(tasks, |_| true);
+    let ids = Places::new(tasks.keys());
+    let family = Family::new(&ids, tasks);
+    for at in 0..ids.len() {
+        let needs = edges.tasks[at].needs.iter();
+        let needs = needs.filter_map(|need| edges.at(need));
+        let before = needs.chain(family.parts[at].iter().copied()).collect();
+        edges.add(at, before);
+    }
+    let Some(task) = edges.at(id) else {
+        return BTreeSet::new();
+    };
+    let before = walk(task, |at| edges.before(at));
+    let behind = walk(task, |at| edges.behind(at));
+    before.union(&behind).map(|at| ids[*at]).collect()
 }
 
 /// Everything reached from a task, itself included.
@@ -111,7 +133,7 @@ pub(super) struct Waits<'a> {
 impl<'a> Waits<'a> {
     pub(super) fn new(tasks: &'a BTreeMap<TaskId, Task>, statuses: &Statuses) -> Self {
         let mut edges = Edges::new(tasks, |_| true);
-        let ids: Vec<&TaskId> = tasks.keys().collect();
+        let ids = Places::new(tasks.keys());
         let family = Family::new(&ids, tasks);
         let status: Vec<TaskStatus> = ids.iter().map(|id| statuses.of(id)).collect();
         let by_parts: Vec<bool> = ids.iter().map(|id| statuses.is_by_parts(id)).collect();

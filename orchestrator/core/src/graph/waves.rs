@@ -11,7 +11,7 @@ use super::most_urgent_first;
 use super::status::Statuses;
 use super::waits::Waits;
 
-/// The open tasks in layers. A parent that is left to its parts is in none: it is done when they are.
+/// The open tasks in layers. A parent that is left to its parts isn't among them: it is done when they are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Waves<'a> {
     /// The first holds what is ready or active now; each next one what becomes ready once all before it are done. The
@@ -20,6 +20,9 @@ pub struct Waves<'a> {
     /// Those that never become ready as things are: blocked ones, those behind a blocked or a dropped one, and those in
     /// a cycle.
     pub stuck: Vec<&'a Task>,
+    /// Parents that are left to their parts, and the place in `waves` of that with which they are done; those that never
+    /// are done as things are aren't here.
+    pub parents: BTreeMap<&'a TaskId, usize>,
 }
 
 /// Sorts the open tasks into waves.
@@ -43,10 +46,13 @@ pub fn waves<'a>(tasks: &'a BTreeMap<TaskId, Task>, statuses: &Statuses) -> Wave
     }
     let mut found = Waves::default();
     for (at, task) in waits.edges.tasks.iter().enumerate() {
-        if !waits.status[at].is_open() || waits.left_to_parts[at] {
+        if !waits.status[at].is_open() {
             continue;
         }
         match wave[at].and_then(|wave| wave.checked_sub(1)) {
+            wave if waits.left_to_parts[at] => {
+                found.parents.extend(wave.map(|wave| (&task.id, wave)));
+            }
             None => found.stuck.push(task),
             Some(wave) => {
                 if found.waves.len() <= wave {

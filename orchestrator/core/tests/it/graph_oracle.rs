@@ -229,7 +229,9 @@ proptest! {
                 .keys()
                 .filter(|other| *other != id)
                 .filter(|other| {
-                    reached(other, &|id| before(&tasks, &statuses, &tasks[id])).contains(id)
+                    let mut waits = reached(other, &|id| before(&tasks, &statuses, &tasks[id]));
+                    waits.insert((*other).clone());
+                    waits.contains(id) || !waits.is_disjoint(&next)
                 })
                 .cloned()
                 .collect();

@@ -2,7 +2,7 @@
 
 use orch_core::graph::reduce::reduced;
 use orch_core::graph::tree::tree;
-use orch_core::graph::waits::{blocked_by, unblocks};
+use orch_core::graph::waits::{around, blocked_by, unblocks};
 use orch_core::graph::waves::{critical_path, waves};
 use orch_core::graph::{Statuses, is_acyclic};
 use orch_core::state::State;
@@ -64,6 +64,8 @@ fn waves_are_what_can_be_done_one_after_the_other() {
         ]
     );
     assert_eq!(sorted(&found.stuck), ["icons", "licence", "sell"]);
+    let parents: Vec<_> = found.parents.into_iter().collect();
+    assert_eq!(parents, [(&id("release"), 2)], "done with its last part");
 }
 
 #[test]
@@ -139,6 +141,28 @@ fn what_a_task_frees_is_told_with_all_behind_it() {
 }
 
 #[test]
+fn around_a_task_is_what_it_waits_for_and_what_waits_for_it() {
+    let (state, _) = backlog();
+    let check = |name: &str, expect: &[&str]| {
+        let found = around(&state.tasks, &id(name));
+        let mut found: Vec<&str> = found
+            .iter()
+            .map(|id| state.tasks[*id].title.as_str())
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, expect, "around {name}");
+    };
+    check("tokens", &["lexer", "tokens"]);
+    check(
+        "binary",
+        &[
+            "announce", "binary", "notes", "parser", "release", "schema", "sell",
+        ],
+    );
+    check("nowhere", &[]);
+}
+
+#[test]
 fn a_need_that_follows_from_others_is_not_drawn() {
     let (state, _) = judged(&[
         task("c"),
@@ -209,10 +233,10 @@ fn the_forest_is_shown_as_it_concerns_one() {
     );
 }
 
-/// Chains, loops and cycles of 100,000: nothing recurses, nothing hangs.
+/// Chains, loops and cycles of 30,000, enough to overflow a stack: nothing recurses, nothing hangs.
 #[test]
 fn a_hostile_backlog_costs_neither_the_stack_nor_the_end() {
-    const MANY: usize = 100_000;
+    const MANY: usize = 30_000;
     let name = |n: usize| format!("{n}");
     let chain = |link: &dyn Fn(usize) -> Task| -> Vec<Task> { (0..MANY).map(link).collect() };
     let deep = |closed: bool| {
