@@ -4,6 +4,7 @@
 mod checkout;
 mod contract;
 mod driver;
+mod exchange;
 mod files;
 mod git;
 mod logs;

@@ -54,7 +54,7 @@ const WALLS: [(&str, &[&str], &[&str]); 8] = [
 ];
 
 /// Library, and the only source files that may name it.
-const FENCES: [(&str, &[&str]); 7] = [
+const FENCES: [(&str, &[&str]); 8] = [
     (
         "git2",
         &[
@@ -68,7 +68,14 @@ const FENCES: [(&str, &[&str]); 7] = [
     ("petgraph", &["orchestrator/core/src/graph.rs"]),
     (
         "serde_saphyr",
-        &["orchestrator/runtime/src/store/checkout.rs"],
+        &[
+            "orchestrator/runtime/src/exchange/front_matter.rs",
+            "orchestrator/runtime/src/store/checkout.rs",
+        ],
+    ),
+    (
+        "pulldown_cmark",
+        &["orchestrator/runtime/src/exchange/outline.rs"],
     ),
     ("hyper", &["codex-rs/fake-model/src/http.rs"]),
     ("rmcp", &["codex-rs/cli/src/mcp/wire.rs"]),
