@@ -175,9 +175,9 @@ class TaskMaster(Tool):
         return str(task["number"])
 
     def ready_count(self):
-        # A line on telemetry stands before it.
+        # Lines of other kinds stand before and behind it.
         text = self.run("list", "--ready", "--json", take=True)[2]
-        return len(json.loads(text[text.index("{"):])["tasks"])
+        return len(json.JSONDecoder().raw_decode(text[text.index("{"):])[0]["tasks"])
 
     def arguments(self, operation, turn, task):
         title = f"One more, number {turn}"

@@ -18,6 +18,8 @@ use super::{Given, MAX_TASKS};
 
 /// The largest file.
 const MAX_FILE: usize = 8 * 1024 * 1024;
+/// The longest line, in bytes: lists inside lists on one line cost the parser more than their length.
+const MAX_LINE: usize = 64 * 1024;
 
 /// Reads every file.
 pub(super) fn read(files: &[Given<'_>], told: &mut Remarks) -> Result<Vec<Draft>, ExchangeError> {
@@ -31,6 +33,12 @@ pub(super) fn read(files: &[Given<'_>], told: &mut Remarks) -> Result<Vec<Draft>
             });
         }
         let text = text(file.name, file.bytes)?;
+        if let Some(at) = text.lines().position(|line| line.len() > MAX_LINE) {
+            return Err(ExchangeError::Shape {
+                at: format!("{}:{}", shown(file.name), at + 1),
+                what: format!("the line is longer than {MAX_LINE} bytes"),
+            });
+        }
         let outline = outline(text);
         if outline.items.len() + drafts.len() > MAX_TASKS {
             return Err(ExchangeError::TooMany {

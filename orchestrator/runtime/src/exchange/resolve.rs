@@ -33,13 +33,13 @@ pub(super) fn resolve(
 
     let ids: Vec<String> = drafts.iter().map(|draft| draft.id.clone()).collect();
     let name = |at: &usize| ids.get(*at).cloned();
-    let mut taken = HashSet::new();
+    let mut own = OwnIds::default();
     let tasks = drafts
         .into_iter()
         .zip(parents)
         .zip(needs)
         .map(|((draft, parent), needs)| ImportedTask {
-            task: own_id(format, source, &draft, &mut taken),
+            task: own.give(format, source, &draft),
             parent: parent.as_ref().and_then(name),
             needs: needs.iter().filter_map(name).collect(),
             format,
@@ -70,24 +70,39 @@ fn folded(format: Format, id: &str) -> String {
     }
 }
 
-/// Our id: what the draft says it is, or one derived from where it comes from.
-fn own_id(format: Format, source: &str, draft: &Draft, taken: &mut HashSet<TaskId>) -> TaskId {
-    if let Some(ours) = &draft.ours
-        && taken.insert(ours.clone())
-    {
-        return ours.clone();
+/// The ids that were given out, and how often each key was met: many items of a list may say the same.
+#[derive(Debug, Default)]
+struct OwnIds {
+    taken: HashSet<TaskId>,
+    met: HashMap<String, usize>,
+}
+
+impl OwnIds {
+    /// Our id: what the draft says it is, or one derived from where it comes from.
+    fn give(&mut self, format: Format, source: &str, draft: &Draft) -> TaskId {
+        if let Some(ours) = &draft.ours
+            && self.taken.insert(ours.clone())
+        {
+            return ours.clone();
+        }
+        let key = match &draft.key {
+            Some(key) => key.clone(),
+            None => folded(format, &draft.id),
+        };
+        let met = self.met.entry(key.clone()).or_default();
+        loop {
+            *met += 1;
+            let id = match *met {
+                1 => TaskId::from_seed(&["import", format.name(), source, &key]),
+                more => {
+                    TaskId::from_seed(&["import", format.name(), source, &key, &more.to_string()])
+                }
+            };
+            if self.taken.insert(id.clone()) {
+                return id;
+            }
+        }
     }
-    let key = match &draft.key {
-        Some(key) => key.clone(),
-        None => folded(format, &draft.id),
-    };
-    let mut id = TaskId::from_seed(&["import", format.name(), source, &key]);
-    let mut again = 1;
-    while !taken.insert(id.clone()) {
-        again += 1;
-        id = TaskId::from_seed(&["import", format.name(), source, &key, &again.to_string()]);
-    }
-    id
 }
 
 /// Gives each of several records with one id an id of its own. One that says the same word for word is left out.

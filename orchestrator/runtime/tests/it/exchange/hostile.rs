@@ -184,6 +184,19 @@ fn what_lies_too_deep_is_hung_up_and_told() {
 }
 
 #[test]
+fn items_that_say_the_same_are_all_kept() {
+    let imported = read(Format::Markdown, "TODO.md", &"- [ ] again\n".repeat(20_000));
+    assert_eq!(imported.tasks.len(), 20_000);
+    stands(&imported);
+}
+
+#[test]
+fn a_line_without_an_end_is_refused() {
+    let text = format!("- [ ] a\n{}", "1. ".repeat(30_000));
+    assert!(refused(Format::Markdown, &text).starts_with("given:2: the line is longer"));
+}
+
+#[test]
 fn long_texts_are_kept_whole() {
     let text: String = (0..900).map(|n| format!("line {n} ü\n")).collect();
     let issue = serde_json::json!({"id": "a", "title": "t".repeat(400), "description": text, "acceptance_criteria": text});
