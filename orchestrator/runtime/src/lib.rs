@@ -5,6 +5,7 @@
 //! `git/look.rs` (one look at the user's) and `git/walk.rs` (its history). Nothing here decides anything.
 
 pub mod driver;
+pub mod exchange;
 pub mod git;
 pub mod memory;
 pub mod place;

@@ -5,6 +5,7 @@ mod called;
 mod checkout;
 mod contract;
 mod driver;
+mod exchange;
 mod files;
 mod git;
 mod history;

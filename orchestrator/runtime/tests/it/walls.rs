@@ -54,7 +54,7 @@ const WALLS: [(&str, &[&str], &[&str]); 8] = [
 ];
 
 /// Library, and the only source files that may name it.
-const FENCES: [(&str, &[&str]); 8] = [
+const FENCES: [(&str, &[&str]); 9] = [
     ("postcard", &["orchestrator/runtime/src/store/outline.rs"]),
     (
         "git2",
@@ -77,7 +77,14 @@ const FENCES: [(&str, &[&str]); 8] = [
     ("petgraph", &["orchestrator/core/src/graph/edges.rs"]),
     (
         "serde_saphyr",
-        &["orchestrator/runtime/src/store/checkout.rs"],
+        &[
+            "orchestrator/runtime/src/exchange/front_matter.rs",
+            "orchestrator/runtime/src/store/checkout.rs",
+        ],
+    ),
+    (
+        "pulldown_cmark",
+        &["orchestrator/runtime/src/exchange/outline.rs"],
     ),
     ("hyper", &["codex-rs/fake-model/src/http.rs"]),
     ("rmcp", &["codex-rs/cli/src/mcp/wire.rs"]),
