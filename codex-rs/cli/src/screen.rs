@@ -25,13 +25,13 @@ pub(crate) enum Color {
 /// What a person may say of how a listing looks.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Look {
-    /// When to colour
+    /// When to colour: auto, always or never
     #[arg(
         long,
         value_name = "WHEN",
         default_value = "auto",
         hide_possible_values = true,
-        help = "When to colour: auto, always or never"
+        hide_default_value = true
     )]
     color: Color,
     /// Don't send long output through $PAGER

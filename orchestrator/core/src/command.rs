@@ -1,5 +1,6 @@
 //! Commands on the backlog, from a person or from the main agent's tools: checked as a whole before anything changes.
 
+mod milestone;
 mod plan;
 mod reads;
 

@@ -66,7 +66,7 @@ An empty text clears a field:
     Edit(Edit),
     /// Says that somebody works on tasks
     Start(Said),
-    /// Says that tasks are done: here and wherever their commits are, or everywhere without commits
+    /// Says that tasks are done: wherever --commit is, or without one everywhere
     Done(Done),
     /// Says that tasks can't go on
     Block(Said),
@@ -94,12 +94,10 @@ To have it in every shell:
     },
 }
 
-/// A status as one asks for it.
+/// A status as one asks for it: open is neither done nor dropped, ready is pending with nothing to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Standing {
-    /// Neither done nor dropped
     Open,
-    /// Pending, and everything it needs is done here
     Ready,
     Pending,
     Active,
@@ -159,8 +157,14 @@ fn priorities(given: &str) -> Result<Priorities, String> {
 /// Which tasks, in which order.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct List {
-    /// Only of these statuses
-    #[arg(long, value_enum, value_delimiter = ',', ignore_case = true)]
+    /// Only those that are open, ready, pending, active, blocked, done or dropped; several with commas
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        ignore_case = true,
+        hide_possible_values = true
+    )]
     pub(crate) status: Vec<Standing>,
     /// Only of these owners; an empty text: of nobody
     #[arg(long, value_name = "NAME")]

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::line::Show;
 use super::list::as_json;
 use super::rows::{Rows, word};
+use super::select::compare;
 use super::{milestone, when, why};
 use crate::out;
 use crate::screen::{Screen, paint, styled, wrapped};
@@ -118,21 +119,24 @@ fn sheet(
     if let Some(name) = &task.milestone {
         sheet.field("milestone", &milestone::in_words(name, seen, statuses));
     }
-    let row = |task: &&Task| inner(task, rows, screen);
+    let drawn = |mut tasks: Vec<&Task>| -> Vec<String> {
+        tasks.sort_by(|a, b| compare(a, b, statuses, &[]));
+        let row = |task: &&Task| inner(task, rows, screen);
+        tasks.iter().map(row).collect()
+    };
     if let Some(id) = &task.parent {
         sheet.rows("part of", vec![named(id, seen, rows, screen)]);
     }
     if let Some((done, of)) = rows.progress(task) {
         sheet.field("parts", &format!("{done} of {of} done"));
-        sheet.rows("", parts.iter().map(row).collect());
+        sheet.rows("", drawn(parts.to_vec()));
     }
     let needs = task
         .needs
         .iter()
         .map(|need| named(need, seen, rows, screen));
     sheet.rows("needs", needs.collect());
-    let held = held_up(seen, &task.id);
-    sheet.rows("unblocks", held.iter().map(row).collect());
+    sheet.rows("unblocks", drawn(held_up(seen, &task.id)));
     if let Some(commit) = &task.target_commit {
         sheet.field("commit", commit.as_str());
     }

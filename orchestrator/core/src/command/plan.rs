@@ -3,23 +3,22 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use jiff::civil::Date;
 use orch_protocol::fact::{Event, Fact};
 use orch_protocol::ids::{ClaimId, CommitId, FactId, LogId, TaskId};
 use orch_protocol::proposal::{Change, TaskEdit};
 use orch_protocol::task::{Claim, ClaimState, Evidence, EvidenceKind, Task};
 use orch_protocol::text::{bounded, clean, one_line};
 
+use super::milestone::{remove, set, spelled};
 use super::{Asker, Named, NewTask, Refusal, TaskCommand, find};
 use crate::graph::cycle_closed_by;
-use crate::redact;
 use crate::state::State;
 
 /// What a command comes to: events in the order in which they are to be applied.
 pub fn plan(state: &State, command: &TaskCommand, asker: &Asker) -> Result<Vec<Event>, Refusal> {
     match command {
-        TaskCommand::Milestone { name, text, due } => milestone(state, name, text, due),
-        TaskCommand::RemoveMilestone { name } => remove_milestone(state, name),
+        TaskCommand::Milestone { name, text, due } => set(state, name, text, due),
+        TaskCommand::RemoveMilestone { name } => remove(state, name),
         TaskCommand::Import(tasks) => Ok(import(state, tasks)),
         TaskCommand::All(commands) => all(state, commands, asker),
         TaskCommand::Add(_)
@@ -35,7 +34,8 @@ pub fn plan(state: &State, command: &TaskCommand, asker: &Asker) -> Result<Vec<E
     }
 }
 
-fn by_command(change: Change) -> Event {
+/// A change by command, as the log says it.
+pub(super) fn by_command(change: Change) -> Event {
     Event::Changed {
         change,
         reason: "by command".to_owned(),
@@ -243,18 +243,6 @@ fn long(given: &Option<String>) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// A milestone's name: as the one that is there already is spelled, whatever its case. A name is a key, and facts leave
-/// those alone: a secret is taken out here.
-fn spelled(state: &State, given: &str) -> String {
-    let name = one_line(&redact::text(given), Task::MAX_NAME);
-    let known = || state.project.milestones.keys();
-    let same = |known: &&String| known.to_lowercase() == name.to_lowercase();
-    match state.project.milestones.contains_key(&name) {
-        true => name,
-        false => known().find(same).cloned().unwrap_or(name),
-    }
-}
-
 fn checked(state: &State, task: &Task, edit: &TaskEdit) -> Result<TaskEdit, Refusal> {
     let title = edit
         .title
@@ -307,69 +295,6 @@ fn no_parent_of_itself(state: &State, task: &Task, parent: &Task) -> Result<(), 
         above = known.parent.as_ref().and_then(|id| state.tasks.get(id));
     }
     Ok(())
-}
-
-fn milestone(
-    state: &State,
-    given: &str,
-    text: &Option<String>,
-    due: &Option<String>,
-) -> Result<Vec<Event>, Refusal> {
-    let name = spelled(state, given);
-    if name.is_empty() {
-        return Err(Refusal::NoName);
-    }
-    let before = state.project.milestones.get(&name);
-    let mut milestone = before.cloned().unwrap_or_default();
-    if let Some(text) = text {
-        milestone.text = Some(one_line(text, Task::MAX_TITLE)).filter(|text| !text.is_empty());
-    }
-    if let Some(due) = due {
-        milestone.due = day(due)?;
-    }
-    match before == Some(&milestone) {
-        true => Err(Refusal::Nothing),
-        false => Ok(vec![Event::MilestoneSet {
-            name,
-            milestone: Some(milestone),
-        }]),
-    }
-}
-
-fn day(given: &str) -> Result<Option<String>, Refusal> {
-    let given = one_line(given, 40);
-    if given.is_empty() {
-        return Ok(None);
-    }
-    let day: Date = given.parse().map_err(|_| Refusal::Due(given.clone()))?;
-    Ok(Some(day.to_string()))
-}
-
-fn remove_milestone(state: &State, given: &str) -> Result<Vec<Event>, Refusal> {
-    let name = spelled(state, given);
-    let counts = |task: &&Task| task.milestone.as_deref() == Some(name.as_str());
-    let tasks: Vec<&Task> = state.tasks.values().filter(counts).collect();
-    let is_known = state.project.milestones.contains_key(&name);
-    if !is_known && tasks.is_empty() {
-        return Err(Refusal::NoMilestone(name));
-    }
-    let off = |task: &Task| {
-        by_command(Change::EditTask {
-            task: task.id.clone(),
-            edit: TaskEdit {
-                milestone: Some(String::new()),
-                ..TaskEdit::default()
-            },
-        })
-    };
-    let mut events: Vec<Event> = tasks.into_iter().map(off).collect();
-    if is_known {
-        events.push(Event::MilestoneSet {
-            name,
-            milestone: None,
-        });
-    }
-    Ok(events)
 }
 
 fn import(state: &State, tasks: &[(Task, Option<Claim>)]) -> Vec<Event> {
