@@ -37,6 +37,7 @@ pub(crate) async fn try_change(
     who: Who,
     command: TaskCommand,
 ) -> Result<Result<Vec<TaskId>, Refusal>, Trouble> {
+    project.take_in().await;
     let snapshot = project.git.look().await?;
     let branch = snapshot
         .as_ref()

@@ -9,7 +9,7 @@ use orch_core::judge::{deciding, done_elsewhere};
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{ClaimState, Task, TaskStatus};
 use orch_protocol::text::one_line;
-use orch_runtime::store::checkout::views;
+use orch_runtime::checkout::views;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 

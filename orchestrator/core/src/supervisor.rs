@@ -8,7 +8,8 @@ use orch_protocol::Timestamp;
 use orch_protocol::fact::{Event, Fact};
 use orch_protocol::git::{CommitSummary, GitSnapshot, Head, HeadRelation};
 use orch_protocol::ids::{CommitId, FactId, LogId, RunId, SessionId, TaskId, ThreadId, TurnId};
-use orch_protocol::project::{OpenRun, RunKind};
+use orch_protocol::project::{FileComments, OpenRun, Project, RunKind};
+use orch_protocol::proposal::Change;
 use orch_protocol::session::Session;
 use orch_protocol::task::Actor;
 use orch_protocol::turn::TurnRecord;
@@ -95,6 +96,26 @@ pub enum Input {
         /// What.
         command: Box<TaskCommand>,
     },
+    /// A file of the checkout was edited by hand, and what that changes is known.
+    HandEdit {
+        /// Who, where, when.
+        asker: Box<Asker>,
+        /// What.
+        edit: Box<HandEdit>,
+    },
+}
+
+/// What an edit by hand comes to: checked as a whole by whoever read the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandEdit {
+    /// The file's name.
+    pub file: String,
+    /// The state commit that it was made from.
+    pub base: CommitId,
+    /// What it changes in the backlog.
+    pub changes: Vec<Change>,
+    /// The comments outside of the tasks, as they were and as they are; none where they are the same.
+    pub comments: Option<(Option<FileComments>, Option<FileComments>)>,
 }
 
 impl Input {
@@ -106,7 +127,9 @@ impl Input {
             Input::Ended(ended) => Some(of(ended.after.as_ref())),
             Input::Moved { moved, .. } => Some(of(Some(&moved.1))),
             Input::Chosen { head, .. } => Some(head.commit().cloned()),
-            Input::Command { asker, .. } => Some(asker.head.clone()),
+            Input::Command { asker, .. } | Input::HandEdit { asker, .. } => {
+                Some(asker.head.clone())
+            }
             Input::Reverted { .. } | Input::Amended { .. } => Some(None),
             Input::Compared { .. } | Input::Parked { .. } | Input::Opinions { .. } => None,
         }
@@ -288,6 +311,7 @@ impl Supervisor {
                 head,
             } => self.chosen(now, thread, choice, head),
             Input::Command { asker, command } => self.command(&asker, &command),
+            Input::HandEdit { asker, edit } => self.hand_edit(&asker, *edit),
         }
         std::mem::take(&mut self.step)
     }
@@ -341,6 +365,34 @@ impl Supervisor {
             tasks
         });
         self.effect(Effect::Answer(answer));
+    }
+
+    /// One operation: that a file was edited, and what was taken in from it.
+    fn hand_edit(&mut self, asker: &Asker, edit: HandEdit) {
+        let HandEdit {
+            file,
+            base,
+            changes,
+            comments,
+        } = edit;
+        let mut tasks: Vec<TaskId> = changes.iter().map(|change| change.task().clone()).collect();
+        tasks.dedup();
+        self.fact(asker.now, asker.by, Event::HandEdited { file, base });
+        for change in changes {
+            let reason = "by hand".to_owned();
+            self.fact(asker.now, asker.by, Event::Changed { change, reason });
+        }
+        if let Some((before, after)) = comments {
+            let with = |comments| {
+                Box::new(Project {
+                    comments,
+                    ..Project::default()
+                })
+            };
+            let (base, theirs) = (with(before), with(after));
+            self.fact(asker.now, asker.by, Event::ProjectMerged { base, theirs });
+        }
+        self.effect(Effect::Answer(Ok(tasks)));
     }
 
     /// The sessions of a thread, the newest last.

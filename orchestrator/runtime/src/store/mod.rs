@@ -2,10 +2,9 @@
 //!
 //! It never adds an object or a ref to the user's repository. What the files in it mean is in docs/data-formats.md.
 
-pub mod checkout;
 pub mod files;
 pub mod log;
-mod objects;
+pub(crate) mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -169,6 +168,22 @@ impl BareStore {
         Objects::open(&self.git_dir())?.map_or(Ok(None), |objects| objects.read(at, path))
     }
 
+    /// The state as it stood in a state commit, without sessions and journal; none where there is no such commit.
+    pub fn state_at(&self, at: &CommitId) -> Result<Option<State>, StoreError> {
+        let Some(objects) = Objects::open(&self.git_dir())? else {
+            return Ok(None);
+        };
+        if !objects.holds(at) {
+            return Ok(None);
+        }
+        let blobs = Blobs {
+            fixed: objects.read_flat(at)?,
+            tasks: objects.read_dir(at, "tasks", |_| true)?,
+            ..Blobs::default()
+        };
+        Ok(Some(self.parsed(&blobs)?.state))
+    }
+
     fn opened(&self) -> Result<Option<(Objects, CommitId)>, StoreError> {
         let Some(objects) = Objects::open(&self.git_dir())? else {
             return Ok(None);
@@ -244,7 +259,20 @@ impl BareStore {
             sessions: objects.read_dir(head, "sessions", wanted)?,
             journal: objects.list(head, "journal")?,
         };
-        let loaded = files::parse(&blobs).map_err(|error| match error {
+        let loaded = self.parsed(&blobs)?;
+        for file in loaded.unreadable {
+            tracing::warn!(
+                file,
+                "a session file can't be read; it is set aside at the next fold"
+            );
+            self.unreadable.insert(file.clone());
+            self.set_aside.insert(file);
+        }
+        Ok(loaded.state)
+    }
+
+    fn parsed(&self, blobs: &Blobs) -> Result<files::Loaded, StoreError> {
+        files::parse(blobs).map_err(|error| match error {
             FilesError::Newer { found, known } => StoreError::Newer {
                 path: self.git_dir(),
                 found,
@@ -255,16 +283,7 @@ impl BareStore {
                 file,
                 source,
             },
-        })?;
-        for file in loaded.unreadable {
-            tracing::warn!(
-                file,
-                "a session file can't be read; it is set aside at the next fold"
-            );
-            self.unreadable.insert(file.clone());
-            self.set_aside.insert(file);
-        }
-        Ok(loaded.state)
+        })
     }
 
     fn fold_now(&mut self) -> Result<(), StoreError> {

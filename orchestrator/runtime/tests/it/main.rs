@@ -4,6 +4,7 @@
 mod checkout;
 mod contract;
 mod driver;
+mod edits;
 mod files;
 mod git;
 mod logs;
@@ -11,3 +12,4 @@ mod make;
 mod place;
 mod race;
 mod walls;
+mod yaml;

@@ -68,7 +68,10 @@ const FENCES: [(&str, &[&str]); 7] = [
     ("petgraph", &["orchestrator/core/src/graph.rs"]),
     (
         "serde_saphyr",
-        &["orchestrator/runtime/src/store/checkout.rs"],
+        &[
+            "orchestrator/runtime/src/checkout/parse.rs",
+            "orchestrator/runtime/src/checkout/text.rs",
+        ],
     ),
     ("hyper", &["codex-rs/fake-model/src/http.rs"]),
     ("rmcp", &["codex-rs/cli/src/mcp/wire.rs"]),
