@@ -21,3 +21,4 @@ fuzz:
     cd codex-rs/rollout/fuzz && cargo +nightly fuzz run rollout_bytes -- -max_total_time=60
     cd codex-rs/rollout/fuzz && cargo +nightly fuzz run live_notifications -- -max_total_time=60
     cd codex-rs/engine/fuzz && cargo +nightly fuzz run frame -- -max_total_time=60
+    cd orchestrator/runtime/fuzz && cargo +nightly fuzz run tasks_yaml -- -max_total_time=60

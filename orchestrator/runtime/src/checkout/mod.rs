@@ -9,7 +9,7 @@ pub mod edits;
 mod fields;
 mod names;
 pub mod parse;
-mod place;
+pub mod place;
 mod record;
 mod text;
 mod view;
@@ -205,7 +205,8 @@ impl Checkout {
         for (name, id) in &wanted {
             // A session or an entry of long ago is told by its id: it isn't even read.
             let path = root.join(name);
-            if before.files.get(name) == Some(id) && path.exists() {
+            let is_there = path.symlink_metadata().is_ok_and(|meta| meta.is_file());
+            if before.files.get(name) == Some(id) && is_there {
                 continue;
             }
             let bytes = match name.as_str() {

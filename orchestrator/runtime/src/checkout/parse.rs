@@ -147,7 +147,8 @@ fn from_yaml<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Refused> {
                 "write plain lists and texts: anchors, aliases and deep nesting are not taken",
             ),
             None => (
-                said,
+                // What a reader of the file means by a number.
+                said.replace("invalid i64", "a whole number stands here"),
                 "mend that line; the file is left alone until it can be read",
             ),
         };

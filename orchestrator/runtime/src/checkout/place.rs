@@ -24,7 +24,7 @@ const MAX_HELD: u64 = 256 * 1024 * 1024;
 
 /// What tells a file from itself after a change, without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Stat {
+pub struct Stat {
     size: u64,
     inode: u64,
     device: u64,
@@ -131,7 +131,7 @@ pub(super) fn read(file: File, meta: &Metadata, max: u64) -> io::Result<Option<V
 
 /// What became of a file that was to be put in place.
 #[derive(Debug)]
-pub(super) enum Put {
+pub enum Put {
     /// It stands there.
     Placed(Stat),
     /// Somebody has changed what stood there: that stands there still.
@@ -141,7 +141,7 @@ pub(super) enum Put {
 }
 
 /// Exchanges a file for a new one, and looks at what it has displaced: what isn't `ours` is put back.
-pub(super) fn exchange(
+pub fn exchange(
     root: &Path,
     path: &Path,
     bytes: &[u8],

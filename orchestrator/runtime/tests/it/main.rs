@@ -7,6 +7,7 @@ mod driver;
 mod edits;
 mod files;
 mod git;
+mod hostile;
 mod logs;
 mod make;
 mod place;
