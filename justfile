@@ -22,6 +22,7 @@ fuzz:
     cd codex-rs/rollout/fuzz && cargo +nightly fuzz run live_notifications -- -max_total_time=60
     cd codex-rs/engine/fuzz && cargo +nightly fuzz run frame -- -max_total_time=60
     cd orchestrator/runtime/fuzz && cargo +nightly fuzz run exchange_bytes -- -max_total_time=60
+    cd orchestrator/runtime/fuzz && cargo +nightly fuzz run tasks_yaml -- -max_total_time=60
 
 # codex-orch beside other task tools (see benches/peers/README.md); ARGS as `--path /tmp/peers/node_modules/.bin`.
 peers *ARGS:

@@ -37,6 +37,7 @@ pub(crate) async fn try_change(
     who: Who,
     command: TaskCommand,
 ) -> Result<Result<Vec<Named>, Refusal>, Trouble> {
+    project.take_in().await;
     let stand = project.git.stand().await?;
     let branch = stand
         .as_ref()

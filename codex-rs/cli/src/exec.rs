@@ -96,8 +96,11 @@ async fn orchestrated(
         on_drift,
         outlives: false,
     };
+    project.take_in().await;
+    project.turn.begin();
     let mut tell = out::note;
     let outcome = project.driver(&mut engine, &mut tell).run(request).await;
+    project.turn.end();
     let closed = project.close().await;
     match outcome? {
         Outcome::Stopped { what, hint } => Err(Trouble::drift(what, hint)),

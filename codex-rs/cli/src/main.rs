@@ -10,6 +10,7 @@ mod drift;
 mod engine;
 mod exec;
 mod exec_line;
+mod hand;
 mod help;
 mod instructions;
 mod journal;

@@ -7,14 +7,16 @@ use orch_core::agent::Agent;
 use orch_core::judge::{Here, Stand};
 use orch_core::state::State;
 use orch_protocol::git::GitSnapshot;
+use orch_runtime::checkout::Checkout;
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
 use orch_runtime::place::{Aside, Place};
 use orch_runtime::ports::{Backlog, Clock, Engine, SystemClock, Wanted};
-use orch_runtime::store::{BareStore, checkout, log};
+use orch_runtime::store::{BareStore, log};
 use orch_runtime::upstream::RolloutsOnly;
 
 use crate::config::Config;
+use crate::hand::TurnTimes;
 use crate::out;
 use crate::trouble::{Trouble, chain};
 
@@ -24,6 +26,10 @@ pub(crate) struct Project {
     pub(crate) place: Place,
     pub(crate) store: BareStore,
     pub(crate) git: FolderGit,
+    /// When a turn ran in this process: what was edited then was edited by the agent.
+    pub(crate) turn: TurnTimes,
+    /// The edited file that was told to be no good.
+    pub(crate) untaken: Option<String>,
     agents: Vec<Box<dyn Agent>>,
 }
 
@@ -54,6 +60,8 @@ impl Project {
             place,
             store,
             git,
+            turn: TurnTimes::default(),
+            untaken: None,
             agents: all(),
         }
     }
@@ -80,13 +88,19 @@ impl Project {
         }
     }
 
-    /// The state as seen from HEAD; what dead processes have left is finished first.
+    /// The state as seen from HEAD; what dead processes have left is finished, and what was edited by hand taken in first.
     pub(crate) async fn see(&mut self) -> Result<Seen, Trouble> {
         self.see_of(Backlog::Whole).await
     }
 
     /// [`Project::see`], with no more of the backlog than is wanted.
     pub(crate) async fn see_of(&mut self, backlog: Backlog) -> Result<Seen, Trouble> {
+        self.take_in().await;
+        self.look(backlog).await
+    }
+
+    /// [`Project::see_of`], without looking at the checkout.
+    pub(crate) async fn look(&mut self, backlog: Backlog) -> Result<Seen, Trouble> {
         let (mut engine, mut tell) = (RolloutsOnly, out::note);
         let mut driver = self.driver(&mut engine, &mut tell);
         let supervisor = driver.open(&Wanted::backlog(backlog)).await?;
@@ -165,14 +179,9 @@ impl Project {
 }
 
 fn check_out(root: &Path, store: &BareStore, seen: &Seen) {
-    match checkout::refresh(root, store, &seen.state, &seen.here) {
-        Ok(kept) => {
-            for name in kept {
-                out::note(&format!(
-                    "your change of .codex-orch/ is kept as {name}; use codex-orch tasks to change the backlog"
-                ));
-            }
-        }
+    let checkout = Checkout::new(root, store.dir());
+    match checkout.refresh(store, &seen.state, &seen.here, None) {
+        Ok(told) => told.iter().for_each(|line| out::note(line)),
         Err(error) => out::note(&format!("{} (the state itself is safe)", chain(&error))),
     }
 }

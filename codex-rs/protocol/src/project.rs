@@ -137,6 +137,18 @@ pub struct Milestone {
     pub due: Option<String>,
 }
 
+/// Comments of `project_tasks.yaml` that belong to no task. Each at most [`Task::MAX_LAYOUT`](crate::task::Task::MAX_LAYOUT)
+/// bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FileComments {
+    /// Lines above the tasks.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub top: String,
+    /// Lines below the last one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub end: String,
+}
+
 /// The long cache without its tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Project {
@@ -164,6 +176,9 @@ pub struct Project {
     /// Choices that wait for their thread's next turn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drift_choices: BTreeMap<ThreadId, DriftChoice>,
+    /// What a person wrote into the tasks' file beside the tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comments: Option<FileComments>,
 }
 
 impl Project {

@@ -35,7 +35,7 @@ impl Actor {
 }
 
 /// What a claim says of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum ClaimState {
@@ -78,7 +78,7 @@ impl TaskStatus {
 }
 
 /// Somebody's word on a task. Whether it holds at a HEAD is decided by git.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Claim {
     /// Its id.
     pub id: ClaimId,
@@ -105,7 +105,7 @@ pub struct Claim {
 }
 
 /// The kind of thing a piece of evidence points at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceKind {
     /// A commit; `ref` is its id.
@@ -121,7 +121,7 @@ pub enum EvidenceKind {
 }
 
 /// Something that was observed and bears on a task. Append-only.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Evidence {
     /// What it points at.
     pub kind: EvidenceKind,
@@ -139,7 +139,7 @@ pub struct Evidence {
 }
 
 /// Where a task came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum Origin {
     /// A person added it.
@@ -184,7 +184,7 @@ pub enum Origin {
 }
 
 /// A unit of work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Task {
     /// Its id.
     pub id: TaskId,

@@ -22,4 +22,3 @@ pub mod state;
 pub mod supervisor;
 pub mod undo;
 pub mod verify;
-

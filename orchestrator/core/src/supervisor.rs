@@ -8,7 +8,8 @@ use orch_protocol::Timestamp;
 use orch_protocol::fact::{Event, Fact};
 use orch_protocol::git::{CommitSummary, GitSnapshot, Head, HeadRelation};
 use orch_protocol::ids::{CommitId, FactId, LogId, RunId, SessionId, TaskId, ThreadId, TurnId};
-use orch_protocol::project::{OpenRun, RunKind};
+use orch_protocol::project::{FileComments, OpenRun, Project, RunKind};
+use orch_protocol::proposal::Change;
 use orch_protocol::session::Session;
 use orch_protocol::task::Actor;
 use orch_protocol::turn::TurnRecord;
@@ -107,6 +108,26 @@ pub enum Input {
         /// What takes it back (`core::undo`).
         events: Vec<Event>,
     },
+    /// A file of the checkout was edited by hand, and what that changes is known.
+    HandEdit {
+        /// Who, where, when.
+        asker: Box<Asker>,
+        /// What.
+        edit: Box<HandEdit>,
+    },
+}
+
+/// What an edit by hand comes to: checked as a whole by whoever read the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandEdit {
+    /// The file's name.
+    pub file: String,
+    /// The state commit that it was made from.
+    pub base: CommitId,
+    /// What it changes in the backlog.
+    pub changes: Vec<Change>,
+    /// The comments outside of the tasks, as they were and as they are; none where they are the same.
+    pub comments: Option<(Option<FileComments>, Option<FileComments>)>,
 }
 
 impl Input {
@@ -118,7 +139,9 @@ impl Input {
             Input::Ended(ended) => Some(of(ended.after.as_ref())),
             Input::Moved { moved, .. } => Some(of(Some(&moved.1))),
             Input::Chosen { head, .. } => Some(head.commit().cloned()),
-            Input::Command { asker, .. } | Input::Undo { asker, .. } => Some(asker.head.clone()),
+            Input::Command { asker, .. }
+            | Input::Undo { asker, .. }
+            | Input::HandEdit { asker, .. } => Some(asker.head.clone()),
             Input::Reverted { .. } | Input::Amended { .. } => Some(None),
             Input::Compared { .. } | Input::Parked { .. } | Input::Opinions { .. } => None,
         }
@@ -315,6 +338,7 @@ impl Supervisor {
                     self.fact(asker.now, asker.by, event);
                 }
             }
+            Input::HandEdit { asker, edit } => self.hand_edit(&asker, *edit),
         }
         std::mem::take(&mut self.step)
     }
@@ -366,6 +390,36 @@ impl Supervisor {
             touched.iter().filter_map(named).collect()
         });
         self.effect(Effect::Answer(answer));
+    }
+
+    /// One operation: that a file was edited, and what was taken in from it.
+    fn hand_edit(&mut self, asker: &Asker, edit: HandEdit) {
+        let HandEdit {
+            file,
+            base,
+            changes,
+            comments,
+        } = edit;
+        let touched: BTreeSet<TaskId> =
+            changes.iter().map(|change| change.task().clone()).collect();
+        self.fact(asker.now, asker.by, Event::HandEdited { file, base });
+        for change in changes {
+            let reason = "by hand".to_owned();
+            self.fact(asker.now, asker.by, Event::Changed { change, reason });
+        }
+        if let Some((before, after)) = comments {
+            let with = |comments| {
+                Box::new(Project {
+                    comments,
+                    ..Project::default()
+                })
+            };
+            let (base, theirs) = (with(before), with(after));
+            self.fact(asker.now, asker.by, Event::ProjectMerged { base, theirs });
+        }
+        let tasks = touched.iter().filter_map(|id| self.state.tasks.get(id));
+        let tasks = tasks.map(Named::of).collect();
+        self.effect(Effect::Answer(Ok(tasks)));
     }
 
     /// The sessions of a thread, the newest last.

@@ -12,7 +12,7 @@ use orch_core::command::{Asker, Named, Reads, Refusal, TaskCommand};
 use orch_core::judge::{Here, Stand, claimed_commits};
 use orch_core::run::Start;
 use orch_core::state::State;
-use orch_core::supervisor::{About, Effect, Input, Supervisor};
+use orch_core::supervisor::{About, Effect, HandEdit, Input, Supervisor};
 use orch_core::undo;
 use orch_protocol::git::CommitSummary;
 use orch_protocol::ids::{RunId, ThreadId};
@@ -230,6 +230,22 @@ impl Driver<'_> {
         };
         self.drive(&mut supervisor, input, &mut turn).await?;
         Ok(turn.answer.unwrap_or(Err(Refusal::Nothing)))
+    }
+
+    /// Records what an edit by hand of the checkout comes to. Durable when this returns; what was changed is told.
+    pub async fn hand_edit(
+        &mut self,
+        asker: Asker,
+        edit: HandEdit,
+    ) -> Result<Vec<Named>, DriverError> {
+        let mut supervisor = self.loaded(&[]).await?;
+        let mut turn = Turn::default();
+        let input = Input::HandEdit {
+            asker: Box::new(asker),
+            edit: Box::new(edit),
+        };
+        self.drive(&mut supervisor, input, &mut turn).await?;
+        Ok(turn.answer.and_then(Result::ok).unwrap_or_default())
     }
 
     /// Takes back what an operation changed; later changes of other things stay. Tells whether there was anything to take

@@ -4,6 +4,7 @@
 //! drives the supervisor is [`driver`]. git2 stands in one file a concern: `store/objects.rs` (our own repository),
 //! `git/look.rs` (one look at the user's) and `git/walk.rs` (its history). Nothing here decides anything.
 
+pub mod checkout;
 pub mod driver;
 pub mod exchange;
 pub mod git;

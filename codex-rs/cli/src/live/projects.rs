@@ -151,6 +151,8 @@ impl Opened {
         request: Request,
     ) -> Result<Begun, Trouble> {
         let project = self.desk.project()?;
+        project.take_in().await;
+        project.turn.begin();
         Ok(driver(project, engine, &mut log).begin(request).await?)
     }
 
@@ -162,6 +164,7 @@ impl Opened {
     ) -> Result<(), Trouble> {
         self.is_untidy = true;
         let project = self.desk.project()?;
+        project.turn.end();
         Ok(driver(project, engine, &mut log).finish(run, ran).await?)
     }
 

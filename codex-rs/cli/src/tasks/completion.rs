@@ -16,7 +16,7 @@ use orch_protocol::ids::TaskId;
 use orch_protocol::task::{ClaimState, Task};
 use orch_protocol::text::one_line;
 use orch_runtime::place::Place;
-use orch_runtime::ports::{Clock as _, StateStore as _, SystemClock};
+use orch_runtime::ports::{Backlog, Clock as _, StateStore as _, SystemClock, Wanted};
 use orch_runtime::store::{BareStore, log};
 
 use super::line::Args;
@@ -202,7 +202,7 @@ fn state() -> Option<State> {
     }
     let mut store = BareStore::new(place.store, log::fresh_id(SystemClock.now()));
     let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
-    runtime.block_on(store.load(&[])).ok()
+    runtime.block_on(store.load(&Wanted::backlog(Backlog::Outline))).ok()
 }
 
 /// Finding the place of a folder that is trusted now takes in a state that was kept aside: that is for a command to do.

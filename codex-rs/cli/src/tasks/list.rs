@@ -6,7 +6,7 @@ use orch_core::graph::Statuses;
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
 use orch_protocol::text::one_line;
-use orch_runtime::store::checkout::views;
+use orch_runtime::checkout::views;
 use serde_json::{Value, json};
 
 use super::line::{Key, List, Ready, Search, Sort, Standing};

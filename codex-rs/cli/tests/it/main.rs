@@ -10,6 +10,7 @@ mod demo;
 mod engine;
 mod failures;
 mod flags;
+mod hand;
 mod interposer;
 mod kill;
 mod mcp;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orch_protocol::Timestamp;
 use orch_protocol::ids::CommitId;
-use orch_protocol::project::{BranchContext, Milestone, Project};
+use orch_protocol::project::{BranchContext, FileComments, Milestone, Project};
 use serde::Serialize;
 
 use super::list::{self, Gone, Sides, stored, weight};
@@ -49,7 +49,21 @@ pub(super) fn merge(sides: Sides<'_, Project>) -> Project {
             Gone::Yields,
             |_, ours, theirs| newer(ours, theirs, |choice| choice.at),
         ),
+        comments: merge_comments(sides.map(|project| &project.comments)),
     }
+}
+
+/// What stands above the tasks and what stands below them, each for itself; the longer text where both sides changed it.
+fn merge_comments(sides: Sides<'_, Option<FileComments>>) -> Option<FileComments> {
+    let blank = FileComments::default();
+    let sides = sides.map(|comments| comments.as_ref().unwrap_or(&blank));
+    let top = sides.map(|comments| &comments.top);
+    let end = sides.map(|comments| &comments.end);
+    let merged = FileComments {
+        top: top.choose(|text| weight(Some(text))).0.clone(),
+        end: end.choose(|text| weight(Some(text))).0.clone(),
+    };
+    Some(merged).filter(|merged| *merged != blank)
 }
 
 fn merge_context(

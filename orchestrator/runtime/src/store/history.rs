@@ -87,17 +87,20 @@ impl BareStore {
         })
     }
 
-    /// The whole state as it was after an operation.
-    pub fn state_at(&self, operation: &CommitId) -> Result<State, StoreError> {
+    /// The state as it was after an operation, without sessions; none where there is no such commit.
+    pub fn state_at(&self, operation: &CommitId) -> Result<Option<State>, StoreError> {
         let Some((objects, _)) = self.opened()? else {
-            return Ok(State::default());
+            return Ok(None);
         };
+        if !objects.exists(operation) {
+            return Ok(None);
+        }
         let part = Part {
             outline: false,
             shards: None,
             sessions: &|_| false,
         };
-        Ok(self.load_part(&objects, operation, &part)?.state)
+        Ok(Some(self.load_part(&objects, operation, &part)?.state))
     }
 }
 

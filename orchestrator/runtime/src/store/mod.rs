@@ -2,7 +2,6 @@
 //!
 //! It never adds an object or a ref to the user's repository. What the files in it mean is in docs/data-formats.md.
 
-pub mod checkout;
 mod commits;
 pub mod files;
 mod fold;
@@ -10,7 +9,7 @@ pub mod history;
 pub mod keep;
 pub mod log;
 mod migrate;
-mod objects;
+pub(crate) mod objects;
 mod outline;
 mod read;
 pub mod verify;

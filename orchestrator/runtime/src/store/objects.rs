@@ -129,6 +129,11 @@ impl Objects {
         }
     }
 
+    /// Whether a state commit is there.
+    pub(super) fn exists(&self, at: &CommitId) -> bool {
+        Oid::from_str(at.as_str()).is_ok_and(|id| self.repo.find_commit(id).is_ok())
+    }
+
     pub(super) fn tree(&self, at: &CommitId) -> Result<git2::Tree<'_>, StoreError> {
         let commit = Oid::from_str(at.as_str()).and_then(|id| self.repo.find_commit(id));
         commit
@@ -302,7 +307,7 @@ fn bytes_of(id: Oid) -> ObjectId {
 }
 
 /// Git's id of a content, as [`Objects::ids`] tells it.
-pub(super) fn id_of(bytes: &[u8]) -> String {
+pub(crate) fn id_of(bytes: &[u8]) -> String {
     Oid::hash_object(ObjectType::Blob, bytes)
         .map(|id| id.to_string())
         .unwrap_or_default()

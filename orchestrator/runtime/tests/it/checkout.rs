@@ -4,12 +4,23 @@ use std::fs;
 use std::path::Path;
 
 use orch_core::judge::Here;
+use orch_core::state::State;
+use orch_protocol::fact::Event;
 use orch_protocol::ids::LogId;
+use orch_runtime::checkout::{Checkout, CheckoutError};
 use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
-use orch_runtime::store::checkout::{CheckoutError, refresh};
 
-use crate::make::{added, folder};
+use crate::make::{added, fact, folder};
+
+fn refresh(
+    root: &Path,
+    store: &BareStore,
+    state: &State,
+    here: &Here,
+) -> Result<Vec<String>, CheckoutError> {
+    Checkout::new(root, store.dir()).refresh(store, state, here, None)
+}
 
 async fn store(dir: &Path, titles: &[&str]) -> BareStore {
     let log = LogId::new(format!("log{}", titles.len()));
@@ -44,7 +55,7 @@ async fn it_names_its_state_and_hides_from_git() {
 }
 
 #[tokio::test]
-async fn a_hand_edit_is_kept_beside_and_an_untouched_file_is_replaced() {
+async fn an_edited_file_is_left_alone_and_another_is_kept_beside() {
     let dir = folder();
     let root = dir.path().join(".codex-orch");
     let mut first = store(&dir.path().join("s"), &["one"]).await;
@@ -58,17 +69,26 @@ async fn a_hand_edit_is_kept_beside_and_an_untouched_file_is_replaced() {
             .is_empty(),
         "nobody changed it"
     );
-    fs::write(root.join("project_tasks.yaml"), "mine\n").unwrap();
+    let tasks = root.join("project_tasks.yaml");
+    assert!(fs::read_to_string(&tasks).unwrap().contains("title: two"));
+    fs::write(&tasks, "mine\n").unwrap();
+    fs::write(root.join("project_state.json"), "{}").unwrap();
     let mut third = store(&dir.path().join("s"), &["one", "two", "three"]).await;
+    let log = third.log_id().clone();
+    let context = Event::ContextSet {
+        branch: "main".into(),
+        context: Box::default(),
+    };
+    third.append(&[fact(&log, 4, context)]).await.unwrap();
+    third.fold().await.unwrap();
     let state = third.load(&Wanted::default()).await.unwrap();
-    let kept = refresh(&root, &third, &state, &Here::default()).unwrap();
-    assert_eq!(kept, ["project_tasks.yaml.edited-1"]);
-    assert_eq!(fs::read_to_string(root.join(&kept[0])).unwrap(), "mine\n");
-    assert!(
-        fs::read_to_string(root.join("project_tasks.yaml"))
-            .unwrap()
-            .contains("three")
-    );
+    let told = refresh(&root, &third, &state, &Here::default()).unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("project_state.json.edited-1"), "{told:?}");
+    assert!(told[1].contains("left as it is"), "{told:?}");
+    assert_eq!(fs::read_to_string(&tasks).unwrap(), "mine\n");
+    let kept = fs::read_to_string(root.join("project_state.json.edited-1"));
+    assert_eq!(kept.unwrap(), "{}");
 }
 
 #[tokio::test]

@@ -78,8 +78,9 @@ const FENCES: [(&str, &[&str]); 9] = [
     (
         "serde_saphyr",
         &[
+            "orchestrator/runtime/src/checkout/parse.rs",
+            "orchestrator/runtime/src/checkout/text.rs",
             "orchestrator/runtime/src/exchange/front_matter.rs",
-            "orchestrator/runtime/src/store/checkout.rs",
         ],
     ),
     (

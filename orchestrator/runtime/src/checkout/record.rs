@@ -1,0 +1,161 @@
+//! What was last written into the checkout, for telling an edit from what we wrote, and for writing only what changed.
+//!
+//! The manifest stands in the checkout. The other two files stand in the store's cache: they save time, may vanish or be
+//! damaged at any moment, and are worth nothing for another file than the one they were made with.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::Metadata;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use orch_protocol::ids::{CommitId, TaskId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::CheckoutError;
+use super::place::{self, Held, Stat};
+use super::view::{Judged, TaskView};
+
+const MANIFEST: &str = ".checkout.json";
+/// Some 100 bytes a session or entry: far more than there will be.
+const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
+/// Some 120 bytes a task, for more tasks than there may be.
+const MAX_INDEX: u64 = 256 * 1024 * 1024;
+/// The digits of the checksum that an index begins with.
+const SUM: usize = 8;
+
+/// Which files stand there, and git's id of what we wrote into them.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub(super) files: BTreeMap<String, String>,
+    /// Of the tasks' file.
+    #[serde(default)]
+    pub(super) tasks: Option<Written>,
+}
+
+/// The tasks' file as it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Written {
+    /// The state commit it shows.
+    pub(super) state: CommitId,
+    /// Of its bytes.
+    pub(super) content: String,
+}
+
+/// The file's content in one word.
+pub(super) fn content(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl Manifest {
+    pub(super) fn read(root: &Path) -> Self {
+        place::own_file(&root.join(MANIFEST), MAX_MANIFEST)
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn write(&self, root: &Path) -> Result<(), CheckoutError> {
+        let path = root.join(MANIFEST);
+        let bytes = serde_json::to_vec(self).map_err(|error| place::failed(&path)(error.into()))?;
+        place::write(root, &path, &bytes)
+    }
+}
+
+/// What was written of one task, and where in the file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Block {
+    pub(super) hash: u64,
+    pub(super) range: Range<usize>,
+    pub(super) judged: Judged,
+}
+
+/// Every task of the file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Index {
+    /// Of the file that it was made with.
+    pub(super) content: String,
+    pub(super) blocks: HashMap<TaskId, Block>,
+}
+
+/// The two files of a work tree in the store's cache.
+#[derive(Debug)]
+pub(super) struct Cache {
+    dir: PathBuf,
+    stat: PathBuf,
+    index: PathBuf,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Seen {
+    stat: Stat,
+    content: String,
+}
+
+impl Cache {
+    /// Of the checkout in `root`; `dir` is made when something is written.
+    pub(super) fn new(dir: &Path, root: &Path) -> Self {
+        use std::os::unix::ffi::OsStrExt as _;
+        let key = &content(root.as_os_str().as_bytes())[..16];
+        Self {
+            stat: dir.join(format!("checkout-{key}.stat")),
+            index: dir.join(format!("checkout-{key}.blocks")),
+            dir: dir.to_owned(),
+        }
+    }
+
+    /// The content of a file with these numbers, as far as they tell.
+    pub(super) fn content_of(&self, meta: &Metadata) -> Option<String> {
+        let Ok(Held::File(file, record)) = place::look(&self.stat) else {
+            return None;
+        };
+        let bytes = place::read(file, &record, 4096).ok()??;
+        let seen: Seen = serde_json::from_slice(&bytes).ok()?;
+        (seen.stat == Stat::of(meta) && !seen.stat.is_as_new_as(&record)).then_some(seen.content)
+    }
+
+    pub(super) fn keep_stat(&self, stat: Stat, content: &str) -> Result<(), CheckoutError> {
+        let content = content.to_owned();
+        let json = serde_json::to_vec(&Seen { stat, content });
+        let json = json.map_err(|error| place::failed(&self.stat)(error.into()))?;
+        self.keep(&self.stat, &json)
+    }
+
+    /// The index of a file with this content; an empty one where there is none.
+    pub(super) fn index(&self, content: &str) -> Index {
+        let read = || {
+            let bytes = place::own_file(&self.index, MAX_INDEX)?;
+            let (sum, json) = bytes.split_at_checked(SUM)?;
+            let is_whole = sum == format!("{:08x}", crc32fast::hash(json)).as_bytes();
+            let index: Option<Index> = serde_json::from_slice(json).ok();
+            index.filter(|index| is_whole && index.content == content)
+        };
+        read().unwrap_or_default()
+    }
+
+    pub(super) fn keep_index(&self, index: &Index) -> Result<(), CheckoutError> {
+        let json = serde_json::to_vec(index);
+        let json = json.map_err(|error| place::failed(&self.index)(error.into()))?;
+        let mut bytes = format!("{:08x}", crc32fast::hash(&json)).into_bytes();
+        bytes.extend(json);
+        self.keep(&self.index, &bytes)
+    }
+
+    fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), CheckoutError> {
+        crate::store::private_dir(&self.dir)?;
+        place::write(&self.dir, path, bytes)
+    }
+}
+
+/// Tells one view of a task from another. Equal only within one build of codex-orch: another one writes all blocks anew.
+pub(super) fn hash(view: &TaskView<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    view.hash(&mut hasher);
+    hasher.finish()
+}
