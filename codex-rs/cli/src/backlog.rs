@@ -79,13 +79,30 @@ pub(crate) async fn try_change(
         .await?)
 }
 
-/// Finds a commit that somebody named, among those HEAD reaches.
+/// Finds the commit that a person named, by any revision git understands, among those HEAD reaches.
 pub(crate) async fn commit(project: &Project, given: &str) -> Result<CommitId, Trouble> {
+    let hint = "git log shows those it reaches; git merge brings in others";
+    reached(project, given, hint).await
+}
+
+/// As [`commit`], by a whole id alone: what an agent calls `HEAD` may be another commit by the time it is asked about.
+pub(crate) async fn whole_commit(project: &Project, given: &str) -> Result<CommitId, Trouble> {
+    let hint = "give a whole commit id, as git rev-parse prints it";
+    let id = given.trim();
+    match matches!(id.len(), 40 | 64) && id.chars().all(|c| c.is_ascii_hexdigit()) {
+        true => reached(project, id, hint).await,
+        false => Err(unreached(given, hint)),
+    }
+}
+
+async fn reached(project: &Project, given: &str, hint: &str) -> Result<CommitId, Trouble> {
     match project.git.called(given.to_owned()).await? {
         Called::Here(commit) => Ok(commit),
-        Called::Elsewhere(_) | Called::Unknown => Err(Trouble::usage(
-            format!("{:?} is no commit that HEAD reaches", one_line(given, 60)),
-            "git log shows those it reaches; git merge brings in others",
-        )),
+        Called::Elsewhere(_) | Called::Unknown => Err(unreached(given, hint)),
     }
+}
+
+fn unreached(given: &str, hint: &str) -> Trouble {
+    let given = one_line(given, 60);
+    Trouble::usage(format!("{given:?} is no commit that HEAD reaches"), hint)
 }

@@ -16,7 +16,7 @@ use super::answer::{Answer, Tasks};
 use super::search::{Words, excerpt};
 use super::tools::{Ask, Link, List, Search, TOOLS, Which};
 use super::write::{self, done, refused};
-use crate::backlog::{Who, commit, try_change};
+use crate::backlog::{Who, try_change, whole_commit};
 use crate::config::Config;
 use crate::journal::sort_key;
 use crate::session::{Project, working_directory};
@@ -202,7 +202,7 @@ impl Desk {
         let command = match (link.need, link.commit) {
             (Some(need), None) => TaskCommand::Need { task, need },
             (None, Some(given)) => {
-                let commit = commit(self.project()?, &given).await?;
+                let commit = whole_commit(self.project()?, &given).await?;
                 TaskCommand::Link { task, commit }
             }
             (Some(_), Some(_)) | (None, None) => {

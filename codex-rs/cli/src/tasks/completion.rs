@@ -202,7 +202,9 @@ fn state() -> Option<State> {
     }
     let mut store = BareStore::new(place.store, log::fresh_id(SystemClock.now()));
     let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
-    runtime.block_on(store.load(&Wanted::backlog(Backlog::Outline))).ok()
+    runtime
+        .block_on(store.load(&Wanted::backlog(Backlog::Outline)))
+        .ok()
 }
 
 /// Finding the place of a folder that is trusted now takes in a state that was kept aside: that is for a command to do.

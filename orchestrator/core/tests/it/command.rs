@@ -305,6 +305,16 @@ fn a_milestone_is_set_field_by_field_and_removed_with_what_names_it() {
     assert_eq!(known[0].1.due, None);
     assert_eq!(state.tasks[&id("a")].milestone.as_deref(), Some("Mark 1"));
 
+    // A name is a key, which facts don't redact: a secret never gets that far.
+    let secret = "sk-aaaaaaaaaaaaaaaaaaaaaaaa";
+    asked(&mut machine, milestone(secret, None, None));
+    let kept = machine.supervisor.state().project.milestones.keys();
+    assert_eq!(kept.collect::<Vec<_>>(), ["Mark 1", "[redacted]"]);
+    let gone = TaskCommand::RemoveMilestone {
+        name: "[redacted]".to_owned(),
+    };
+    assert_eq!(asked(&mut machine, gone), ["changed 0"]);
+
     let gone = TaskCommand::RemoveMilestone {
         name: "mark 1".to_owned(),
     };

@@ -733,6 +733,10 @@ fn any_project() -> impl Strategy<Value = Project> {
         btree_map(named().prop_map(RunId::new), run, 0..3),
         vec(drift, 0..4),
         btree_map(thread(), choice, 0..3),
+        proptest::option::of(
+            ("# [a-c]{1,3}\n", "(# [a-c]{1,3}\n)?")
+                .prop_map(|(top, end)| FileComments { top, end }),
+        ),
     )
         .prop_map(|project| {
             let (
@@ -744,6 +748,7 @@ fn any_project() -> impl Strategy<Value = Project> {
                 open_runs,
                 drift,
                 drift_choices,
+                comments,
             ) = project;
             Project {
                 branches,
@@ -754,28 +759,29 @@ fn any_project() -> impl Strategy<Value = Project> {
                 open_runs,
                 drift,
                 drift_choices,
+                comments,
             }
         })
 }
 
 /// Three projects of which some fields are alike.
 fn three_projects() -> impl Strategy<Value = [Project; 3]> {
-    let mix = |base: &Project, other: Project, fields: u8| {
+    let mix = |base: &Project, other: Project, fields: u16| {
         let mut out = other;
         macro_rules! stay {
             ($($n:literal $field:ident),*) => { $(if fields & (1 << $n) != 0 {
                 out.$field.clone_from(&base.$field);
             })* };
         }
-        stay!(0 branches, 1 milestones, 2 rewrites, 3 checkpoints, 4 proposals, 5 open_runs, 6 drift, 7 drift_choices);
+        stay!(0 branches, 1 milestones, 2 rewrites, 3 checkpoints, 4 proposals, 5 open_runs, 6 drift, 7 drift_choices, 8 comments);
         out
     };
     (
         any_project(),
         any_project(),
         any_project(),
-        any::<u8>(),
-        any::<u8>(),
+        any::<u16>(),
+        any::<u16>(),
     )
         .prop_map(move |(base, a, b, some, others)| {
             [base.clone(), mix(&base, a, some), mix(&base, b, others)]

@@ -123,7 +123,7 @@ fn what_is_wrong_is_refused_with_a_hint() {
     client.call("tasks_link", json!({"task": a, "need": b}));
     client.call("tasks_link", json!({"task": b, "need": c}));
     let before = stand.tasks();
-    let cycle = format!("that need would close a cycle: {c} → {a} → {b} → {c}\n");
+    let cycle = format!("that need would close a cycle: {c} (c) → {a} (a) → {b} (b) → {c} (c)\n");
     let table = [
         ("tasks_lsit", json!({}), "there is no tool \"tasks_lsit\""),
         ("tasks_add", json!({}), "missing field `title`"),
