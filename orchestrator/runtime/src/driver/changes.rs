@@ -1,0 +1,87 @@
+//! Changes that somebody asks for: a command on the backlog, an edit by hand, an operation undone. Each is one operation.
+
+use orch_core::command::{Asker, Named, Reads, Refusal, TaskCommand};
+use orch_core::supervisor::{HandEdit, Input, Supervisor};
+use orch_core::undo;
+
+use crate::driver::{Driver, DriverError, Turn};
+use crate::ports::{Backlog, Wanted};
+use crate::store::history::Versions;
+use crate::store::words::Operation;
+
+impl Driver<'_> {
+    /// Changes the backlog for a person or the main agent. Durable and visible to all when this returns; whoever asked is
+    /// answered first, and the store folded then.
+    pub async fn command(
+        &mut self,
+        asker: Asker,
+        command: TaskCommand,
+    ) -> Result<Result<Vec<Named>, Refusal>, DriverError> {
+        let backlog = match command.reads() {
+            Reads::Named(prefixes) if prefixes.is_empty() => Backlog::Untouched,
+            Reads::Named(prefixes) => Backlog::Of(prefixes),
+            Reads::All => Backlog::Outline,
+        };
+        let state = self.store.load(&Wanted::backlog(backlog)).await?;
+        let log = self.store.log_id().clone();
+        let mut supervisor = Supervisor::new(state, log, self.limits);
+        let asker = Asker {
+            nonce: supervisor.nonce(),
+            ..asker
+        };
+        let mut turn = Turn::default();
+        let input = Input::Command {
+            asker: Box::new(asker),
+            command: Box::new(command),
+        };
+        self.drive(&mut supervisor, input, &mut turn).await?;
+        Ok(turn.answer.unwrap_or(Err(Refusal::Nothing)))
+    }
+
+    /// Records what an edit by hand of the checkout comes to. Durable when this returns; what was changed is told.
+    pub async fn hand_edit(
+        &mut self,
+        asker: Asker,
+        edit: HandEdit,
+    ) -> Result<Vec<Named>, DriverError> {
+        let mut supervisor = self.loaded(&[]).await?;
+        let mut turn = Turn::default();
+        let input = Input::HandEdit {
+            asker: Box::new(asker),
+            edit: Box::new(edit),
+        };
+        self.drive(&mut supervisor, input, &mut turn).await?;
+        Ok(turn.answer.and_then(Result::ok).unwrap_or_default())
+    }
+
+    /// Takes back what an operation changed; later changes of other things stay. Tells whether there was anything to take
+    /// back.
+    pub async fn undo(
+        &mut self,
+        asker: Asker,
+        operation: &Operation,
+        versions: Versions,
+    ) -> Result<bool, DriverError> {
+        let Versions {
+            before,
+            after,
+            backlog,
+        } = versions;
+        let state = self.store.load(&Wanted::backlog(backlog)).await?;
+        let events = undo::facts(&before, &after, &state);
+        if events.is_empty() {
+            return Ok(false);
+        }
+        let log = self.store.log_id().clone();
+        let mut supervisor = Supervisor::new(state, log, self.limits);
+        let input = Input::Undo {
+            asker: Box::new(asker),
+            operation: operation.id.clone(),
+            what: operation.what.clone(),
+            events,
+        };
+        self.drive(&mut supervisor, input, &mut Turn::default())
+            .await?;
+        Ok(true)
+    }
+}
