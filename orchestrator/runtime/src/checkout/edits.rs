@@ -136,18 +136,34 @@ pub fn taken(against: &Against<'_>, parsed: &Parsed) -> Result<Taken, Refused> {
     taken.changes = additions.chain(merges).chain(said).collect();
     if against.scope == Scope::Whole {
         removed(against, &present, &mut taken);
-        let was = against.comments.cloned();
-        let is = FileComments {
-            top: loose(&parsed.top),
-            end: loose(&parsed.end),
-        };
-        let fits = is.top.len().max(is.end.len()) <= Task::MAX_LAYOUT;
-        let is = Some(is).filter(|is| *is != FileComments::default());
-        if was != is && fits {
-            taken.comments = Some((was, is));
-        }
+        comments(against, parsed, &mut taken);
     }
     Ok(taken)
+}
+
+/// What stands outside of the tasks.
+fn comments(against: &Against<'_>, parsed: &Parsed, taken: &mut Taken) {
+    let Some(FileComments { top, end }) = &parsed.comments else {
+        return;
+    };
+    let was = against.comments.cloned();
+    let kept = |text: &str| match text.contains('#') {
+        true => loose(text),
+        false => String::new(),
+    };
+    let is = FileComments {
+        top: kept(top),
+        end: kept(end),
+    };
+    if is.top.len().max(is.end.len()) > Task::MAX_LAYOUT {
+        let told = "the comments above or below the tasks are longer than 16 KiB and were not kept";
+        taken.remarks.push(told.to_owned());
+        return;
+    }
+    let is = Some(is).filter(|is| *is != FileComments::default());
+    if was != is {
+        taken.comments = Some((was, is));
+    }
 }
 
 /// A task that was shown, with what was edited of it; what is said of it goes to `taken`.
@@ -195,7 +211,7 @@ fn known(
         .map(|key| key.value.as_str())
         .collect();
     unknown(entry, &held, taken);
-    theirs.layout = layout(entry, &theirs, &written);
+    theirs.layout = layout(entry, &theirs, &written, taken);
     Ok(theirs)
 }
 
@@ -236,17 +252,27 @@ fn new(
         done_on: None,
     };
     // An id that we gave belongs into the text, too.
-    task.layout = layout(entry, &task, &written);
+    task.layout = layout(entry, &task, &written, taken);
     Ok(task)
 }
 
 const UNKNOWN_STATUS: &str = "how tasks were shown isn't known any more, so no status was taken from the file; use codex-orch tasks done";
 
-fn layout(entry: &Entry, task: &Task, written: &Judged) -> Option<String> {
+/// A person's own way of writing a task; none where it is ours.
+fn layout(entry: &Entry, task: &Task, written: &Judged, taken: &mut Taken) -> Option<String> {
     let view = TaskView::new(task, written);
     let text = render_task(&view, Some(entry.block.as_deref()?)).ok()?;
-    let is_own = render_task(&view, None).is_ok_and(|ours| ours != text);
-    (is_own && text.len() <= Task::MAX_LAYOUT).then_some(text)
+    if render_task(&view, None).ok()? == text {
+        return None;
+    }
+    if text.len() > Task::MAX_LAYOUT {
+        taken.remarks.push(format!(
+            "line {}: {} is longer than 16 KiB; its comments were not kept",
+            entry.line, task.id
+        ));
+        return None;
+    }
+    Some(text)
 }
 
 fn status(entry: &Entry) -> Result<Option<TaskStatus>, Refused> {

@@ -30,7 +30,7 @@ use thiserror::Error;
 use crate::store::objects::id_of;
 use crate::store::{BareStore, StoreError};
 pub use edits::{Refused, Taken};
-use place::{Held, Put};
+use place::{Held, Put, Stat};
 use record::{Block, Cache, Index, Manifest, Written};
 pub use text::{Unwritable, render_task};
 pub use view::{Judged, TaskView, views};
@@ -135,7 +135,7 @@ impl Checkout {
         let content = record::content(&bytes);
         let written = manifest.tasks.as_ref();
         if written.is_some_and(|written| written.content == content) {
-            let kept = self.cache.keep_stat(place::Stat::of(&meta), &content);
+            let kept = self.cache.keep_stat(Stat::of(&meta), &content);
             if let Err(error) = kept {
                 tracing::debug!(%error, "the cache of the checkout can't be written");
             }
@@ -263,6 +263,7 @@ impl Checkout {
             }
             Held::File(file, meta) => {
                 let seen = self.cache.content_of(&meta);
+                let is_unseen = seen.is_none();
                 let bytes = self.bytes(file, &meta)?;
                 let content = seen.unwrap_or_else(|| record::content(&bytes));
                 let written = manifest.tasks.as_ref();
@@ -271,7 +272,11 @@ impl Checkout {
                 {
                     return Ok(Some(left_alone()));
                 }
-                old = String::from_utf8_lossy(&bytes).into_owned();
+                if is_unseen && let Err(error) = self.cache.keep_stat(Stat::of(&meta), &content) {
+                    tracing::debug!(%error, "the cache of the checkout can't be written");
+                }
+                // What we wrote is text, and what was taken in was read as text.
+                old = String::from_utf8(bytes).unwrap_or_default();
                 known = Some(content);
             }
         }
@@ -280,11 +285,7 @@ impl Checkout {
         let head = text::head(commit, here.branch.as_deref(), here.head.as_ref(), comments);
         let (new, blocks) = file_text(&head, &views(state, here), comments, &old, index.as_ref())?;
         // The state commit alone is no reason: what it shows is what stands there.
-        let rest = |text: &str| {
-            text.split_once(", as seen from ")
-                .map(|(_, rest)| rest.to_owned())
-        };
-        if known.is_some() && taken.is_none() && rest(&old) == rest(&new) {
+        if known.is_some() && taken.is_none() && below_state(&old) == below_state(&new) {
             return Ok(told);
         }
         let put = place::exchange(&self.root, &path, new.as_bytes(), &|held| {
@@ -314,6 +315,11 @@ impl Checkout {
             }
         }
     }
+}
+
+/// What a file says, whatever state commit its first line names.
+fn below_state(text: &str) -> Option<&str> {
+    text.split_once(", as seen from ").map(|(_, rest)| rest)
 }
 
 fn left_alone() -> String {

@@ -29,7 +29,9 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     /// Finds out whose each entry is. An id that is none, or none at all, gets one of ours.
     pub(super) fn of(against: &Against<'a>, parsed: &'a Parsed) -> Result<Self, Refused> {
-        let held = against.base.keys().chain(against.now.tasks.keys());
+        let now = against.now;
+        let held = against.base.keys().chain(now.tasks.keys());
+        let held = held.chain(now.archive.keys());
         let mut names = Self {
             whose: Vec::with_capacity(parsed.entries.len()),
             written: BTreeMap::new(),

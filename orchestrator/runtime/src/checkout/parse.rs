@@ -5,6 +5,7 @@
 use std::fmt;
 
 use orch_protocol::ids::CommitId;
+use orch_protocol::project::FileComments;
 use orch_protocol::text::one_line;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -36,10 +37,8 @@ pub struct At<T> {
 pub struct Parsed {
     /// The state commit that its first line names.
     pub base: Option<CommitId>,
-    /// Lines above the tasks, without ours.
-    pub top: String,
-    /// Lines below the last one.
-    pub end: String,
+    /// Lines above and below the tasks, without ours; none where the tasks aren't written one below the other.
+    pub comments: Option<FileComments>,
     /// The tasks, in the order of the file.
     pub entries: Vec<Entry>,
 }
@@ -95,7 +94,7 @@ pub fn read(text: &str) -> Result<Parsed, Refused> {
         for (entry, block) in entries.iter_mut().zip(blocks) {
             entry.block = Some(block);
         }
-        (parsed.top, parsed.end) = (top, end);
+        parsed.comments = Some(FileComments { top, end });
     }
     parsed.entries = entries;
     Ok(parsed)

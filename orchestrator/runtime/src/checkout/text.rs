@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use orch_protocol::ids::CommitId;
 use orch_protocol::project::FileComments;
 use orch_protocol::task::Task;
-use orch_protocol::text::one_line;
+use orch_protocol::text::{clean, one_line};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -87,8 +87,8 @@ pub(super) fn loose(text: &str) -> String {
     let mut out = String::new();
     for line in text.lines() {
         let line = line.trim();
-        if line.is_empty() || (line.starts_with('#') && !line.chars().any(char::is_control)) {
-            out.push_str(line);
+        if line.is_empty() || line.starts_with('#') {
+            out.push_str(&clean(&line.replace('\t', " ")));
             out.push('\n');
         }
     }
