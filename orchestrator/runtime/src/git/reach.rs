@@ -23,6 +23,8 @@ const MAX_BRANCHES: usize = 2_000;
 const SKEW: i64 = 86_400;
 /// Commits older than any claim after which no revert of a claimed one is looked for any more.
 const MAX_OLD: usize = 1_000;
+/// The most answers kept that weren't asked for again.
+const MAX_IDLE: usize = 1_000;
 /// The most reverts that are remembered.
 const MAX_REVERTS: usize = 50_000;
 
@@ -128,7 +130,7 @@ impl Place<'_> {
             None => {
                 let moved = self
                     .nearest()
-                    .and_then(|(base, kept)| self.moved(base, kept).ok());
+                    .and_then(|(base, kept)| self.moved(base, kept, wanted).ok());
                 match moved {
                     Some(moved) => (moved, false),
                     None => (self.first(wanted, claimed)?, false),
@@ -192,8 +194,15 @@ impl Place<'_> {
     }
 
     /// The answers of `base`, brought to HEAD by what one has and the other hasn't.
-    fn moved(&mut self, base: Oid, kept: Answers) -> Result<Answers, git2::Error> {
+    fn moved(
+        &mut self,
+        base: Oid,
+        kept: Answers,
+        wanted: &BTreeSet<CommitId>,
+    ) -> Result<Answers, git2::Error> {
         let (head, repo) = (self.head, self.history.repo);
+        // What nobody asks about any more is let go now and then.
+        let is_full = kept.reached.len() + kept.missing.len() > 2 * wanted.len() + MAX_IDLE;
         let gained = self.history.range([head], [base], usize::MAX)?;
         let lost: HashSet<Oid> = self
             .history
@@ -211,6 +220,7 @@ impl Place<'_> {
             .into_iter()
             .map(|commit| (commit, true))
             .chain(kept.missing.into_iter().map(|commit| (commit, false)))
+            .filter(|(commit, _)| !is_full || wanted.contains(commit))
         {
             match was_reached && !is_lost(&commit) {
                 true => answers.reached.insert(commit),

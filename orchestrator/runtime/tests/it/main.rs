@@ -6,6 +6,8 @@ mod contract;
 mod driver;
 mod files;
 mod git;
+mod histories;
+mod judged;
 mod logs;
 mod make;
 mod place;
