@@ -46,11 +46,11 @@ pub(super) fn judge(folder: &Path, asked: &Asked, cache: &Cache) -> Result<Judge
         edges,
         cache,
     };
-    let recorded = asked.rewrites.values().flatten();
-    let mut wanted: BTreeSet<CommitId> = asked.claimed.union(&asked.heads).cloned().collect();
-    wanted.extend(recorded.cloned());
-    wanted.extend(place.edges.iter().map(|edge| id(*edge)));
-    let (mut answers, mut is_new) = place.answers(&wanted, &asked.claimed)?;
+    let wanted = Wanted {
+        asked,
+        edges: place.edges.iter().map(|edge| id(*edge)).collect(),
+    };
+    let (mut answers, mut is_new) = place.answers(&wanted)?;
 
     let mut rewritten: Vec<(CommitId, CommitId)> = Vec::new();
     let mut open: BTreeSet<CommitId> = BTreeSet::new();
@@ -73,28 +73,56 @@ pub(super) fn judge(folder: &Path, asked: &Asked, cache: &Cache) -> Result<Judge
         cache.keep(&id(head), &place.cut, &answers);
     }
 
-    let found: Vec<(CommitId, CommitId)> = answers
-        .found
-        .iter()
-        .filter(|(commit, _)| open.contains(*commit))
-        .map(|(commit, found)| (commit.clone(), found.clone()))
-        .collect();
-    let is_cut = place
-        .edges
-        .iter()
-        .any(|edge| answers.reached.contains(&id(*edge)));
-    let unknown = open.into_iter().filter(|_| is_cut);
-    let asked_for =
-        |commit: &&CommitId| asked.claimed.contains(*commit) || asked.heads.contains(*commit);
-    let reached = answers.reached.iter().filter(asked_for).cloned();
+    let Answers {
+        mut reached,
+        reverts,
+        mut found,
+        ..
+    } = answers;
+    found.retain(|commit, _| open.contains(commit));
+    let is_cut = wanted.edges.iter().any(|edge| reached.contains(edge));
+    reached.retain(|commit| asked.claimed.contains(commit) || asked.heads.contains(commit));
     let reachable = Reachable::new(reached)
-        .with_rewritten(rewritten.into_iter().chain(found.iter().cloned()))
-        .with_unknown(unknown);
+        .with_rewritten(rewritten.into_iter().chain(found.clone()))
+        .with_unknown(open.into_iter().filter(|_| is_cut));
     Ok(Judged {
-        reverts: reverts::of_claimed(&asked.claimed, &reachable, &answers.reverts),
+        reverts: reverts::of_claimed(&asked.claimed, &reachable, &reverts),
         reachable,
-        rewrites: found,
+        rewrites: found.into_iter().collect(),
     })
+}
+
+/// Every commit whose place has to be known.
+struct Wanted<'a> {
+    asked: &'a Asked,
+    edges: BTreeSet<CommitId>,
+}
+
+impl Wanted<'_> {
+    fn all(&self) -> BTreeSet<&CommitId> {
+        let recorded = self.asked.rewrites.values().flatten();
+        self.asked
+            .claimed
+            .iter()
+            .chain(&self.asked.heads)
+            .chain(recorded)
+            .chain(&self.edges)
+            .collect()
+    }
+
+    /// Those that nothing is known of yet. Where all is known, this is all that is done, so it goes along sorted lists.
+    fn unanswered<'a>(&'a self, answers: &'a Answers) -> BTreeSet<&'a CommitId> {
+        let reached = &answers.reached;
+        let recorded = self.asked.rewrites.values();
+        self.asked
+            .claimed
+            .difference(reached)
+            .chain(self.asked.heads.difference(reached))
+            .chain(recorded.flat_map(|found| found.difference(reached)))
+            .chain(self.edges.difference(reached))
+            .filter(|commit| !answers.missing.contains(*commit))
+            .collect()
+    }
 }
 
 /// Where a shallow history is cut off: the commits whose parents were left out, and a word that tells this cut from
@@ -120,44 +148,33 @@ struct Place<'r> {
 
 impl Place<'_> {
     /// Which of `wanted` HEAD reaches, and whether that wasn't known before.
-    fn answers(
-        &mut self,
-        wanted: &BTreeSet<CommitId>,
-        claimed: &BTreeSet<CommitId>,
-    ) -> Result<(Answers, bool), git2::Error> {
+    fn answers(&mut self, wanted: &Wanted<'_>) -> Result<(Answers, bool), git2::Error> {
+        let claimed = &wanted.asked.claimed;
         let (mut answers, was_kept) = match self.cache.answers(&id(self.head), &self.cut) {
             Some(kept) => (kept, true),
             None => {
-                let moved = self
-                    .nearest()
-                    .and_then(|(base, kept)| self.moved(base, kept, wanted).ok());
+                let nearest = self.nearest();
+                let moved = nearest.and_then(|(base, kept)| self.moved(base, kept, wanted).ok());
                 match moved {
                     Some(moved) => (moved, false),
-                    None => (self.first(wanted, claimed)?, false),
+                    None => (self.first(wanted)?, false),
                 }
             }
         };
         // What was reverted before the oldest claim so far was made, nobody has read yet.
         if !answers.older.is_disjoint(claimed) {
-            return Ok((self.first(wanted, claimed)?, true));
+            return Ok((self.first(wanted)?, true));
         }
-        let open: Vec<&CommitId> = wanted
-            .iter()
-            .filter(|commit| {
-                !answers.reached.contains(*commit) && !answers.missing.contains(*commit)
-            })
-            .collect();
+        let open = wanted.unanswered(&answers);
         if open.is_empty() {
             return Ok((answers, !was_kept));
         }
-        let oldest = self.oldest(
-            open.iter()
-                .copied()
-                .filter(|commit| claimed.contains(*commit)),
-        );
+        let newly = open.iter().copied();
+        let oldest = self.oldest(newly.filter(|commit| claimed.contains(*commit)));
         if oldest.is_some_and(|oldest| oldest < answers.since) {
-            return Ok((self.first(wanted, claimed)?, true));
+            return Ok((self.first(wanted)?, true));
         }
+        let open: Vec<CommitId> = open.into_iter().cloned().collect();
         self.settle(&open, &mut answers)?;
         Ok((answers, true))
     }
@@ -198,8 +215,9 @@ impl Place<'_> {
         &mut self,
         base: Oid,
         kept: Answers,
-        wanted: &BTreeSet<CommitId>,
+        wanted: &Wanted<'_>,
     ) -> Result<Answers, git2::Error> {
+        let wanted = wanted.all();
         let (head, repo) = (self.head, self.history.repo);
         // What nobody asks about any more is let go now and then.
         let is_full = kept.reached.len() + kept.missing.len() > 2 * wanted.len() + MAX_IDLE;
@@ -242,19 +260,16 @@ impl Place<'_> {
     }
 
     /// One walk from HEAD, until all is found and no revert of a claimed commit can come any more.
-    fn first(
-        &mut self,
-        wanted: &BTreeSet<CommitId>,
-        claimed: &BTreeSet<CommitId>,
-    ) -> Result<Answers, git2::Error> {
+    fn first(&mut self, wanted: &Wanted<'_>) -> Result<Answers, git2::Error> {
         let repo = self.history.repo;
-        let since = self.oldest(claimed.iter()).map_or(i64::MAX, |at| at - SKEW);
+        let oldest = self.oldest(wanted.asked.claimed.iter());
+        let since = oldest.map_or(i64::MAX, |at| at - SKEW);
         let mut answers = Answers {
             since,
             ..Answers::default()
         };
         let mut open: HashMap<Oid, &CommitId> = HashMap::new();
-        for commit in wanted {
+        for commit in wanted.all() {
             match oid(commit).and_then(|oid| self.history.commit(oid)) {
                 Some(found) => {
                     open.insert(found.id(), commit);
@@ -281,7 +296,7 @@ impl Place<'_> {
             if older < MAX_OLD && since < i64::MAX {
                 let object = odb.read(oid)?;
                 note_reverts(oid, object.data(), &mut answers);
-                let is_older = repo.find_commit(oid)?.time().seconds() < since;
+                let is_older = committed_at(object.data()).is_none_or(|at| at < since);
                 older = if is_older { older + 1 } else { 0 };
             } else if open.is_empty() {
                 break;
@@ -292,18 +307,18 @@ impl Place<'_> {
     }
 
     /// Answers for commits that weren't asked about before: one walk of what they reach and HEAD doesn't.
-    fn settle(&mut self, open: &[&CommitId], answers: &mut Answers) -> Result<(), git2::Error> {
+    fn settle(&mut self, open: &[CommitId], answers: &mut Answers) -> Result<(), git2::Error> {
         let mut here: Vec<(Oid, &CommitId)> = Vec::new();
         for commit in open {
             match oid(commit).and_then(|oid| self.history.commit(oid)) {
                 Some(found) => {
                     here.push((found.id(), commit));
                     if found.time().seconds() < answers.since {
-                        answers.older.insert((*commit).clone());
+                        answers.older.insert(commit.clone());
                     }
                 }
                 None => {
-                    answers.missing.insert((*commit).clone());
+                    answers.missing.insert(commit.clone());
                 }
             }
         }
@@ -398,6 +413,16 @@ impl Place<'_> {
         let digest = hash.finalize();
         Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+/// The committer's time, seconds since the epoch, as a commit's raw text has it.
+fn committed_at(raw: &[u8]) -> Option<i64> {
+    let line = raw
+        .split(|byte| *byte == b'\n')
+        .take_while(|line| !line.is_empty())
+        .find(|line| line.starts_with(b"committer "))?;
+    let seconds = line.rsplit(|byte| *byte == b' ').nth(1)?;
+    std::str::from_utf8(seconds).ok()?.parse().ok()
 }
 
 fn note_reverts(commit: Oid, raw: &[u8], answers: &mut Answers) {
