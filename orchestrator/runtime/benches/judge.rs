@@ -196,6 +196,24 @@ fn first_walk(bencher: Bencher<'_, '_>) {
         .bench_values(|asked| world.judge(asked));
 }
 
+/// The same with 200 commits claimed, all among the newest 1,000: what a first use meets.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn first_walk_of_new_claims(bencher: Bencher<'_, '_>) {
+    let world = &*WORLD;
+    let only = git(world.dir.path(), &["rev-list", "--max-count=1000", "main"]);
+    let asked = Asked {
+        claimed: only.lines().step_by(5).map(CommitId::new).collect(),
+        ..Asked::default()
+    };
+    world.stand_at(&world.main);
+    bencher
+        .with_inputs(|| {
+            let _ = std::fs::remove_dir_all(world.cache());
+            asked.clone()
+        })
+        .bench_values(|asked| world.judge(asked));
+}
+
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn thousand_back(bencher: Bencher<'_, '_>) {
     let world = &*WORLD;

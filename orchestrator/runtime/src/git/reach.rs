@@ -1,10 +1,10 @@
 //! Which of the commits that claims name HEAD reaches: one walk, kept by head, and extended by the difference when HEAD
 //! moves. Where HEAD didn't move and nothing new is asked, nothing is walked.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::path::Path;
 
-use git2::{BranchType, ErrorCode, Oid, Repository, Sort};
+use git2::{BranchType, ErrorCode, Oid, Repository};
 use orch_core::judge::Reachable;
 use orch_protocol::ids::CommitId;
 use sha2::{Digest, Sha256};
@@ -21,7 +21,7 @@ const MAX_BACK: usize = 32;
 const MAX_BRANCHES: usize = 2_000;
 /// Committers' clocks may be wrong by this much, in seconds.
 const SKEW: i64 = 86_400;
-/// Commits older than any claim after which no revert of a claimed one is looked for any more.
+/// So many commits in a row that are older than any claim, and no revert of a claimed one is looked for any more.
 const MAX_OLD: usize = 1_000;
 /// The most answers kept that weren't asked for again.
 const MAX_IDLE: usize = 1_000;
@@ -181,8 +181,9 @@ impl Place<'_> {
 
     /// The time of the oldest of these commits.
     fn oldest<'a>(&self, commits: impl Iterator<Item = &'a CommitId>) -> Option<i64> {
+        let odb = self.history.repo.odb().ok()?;
         commits
-            .filter_map(|commit| Some(self.history.commit(oid(commit)?)?.time().seconds()))
+            .filter_map(|commit| committed_at(odb.read(oid(commit)?).ok()?.data()))
             .min()
     }
 
@@ -259,9 +260,9 @@ impl Place<'_> {
         Ok(answers)
     }
 
-    /// One walk from HEAD, until all is found and no revert of a claimed commit can come any more.
+    /// One walk from HEAD, back to where no revert of a claimed commit can come any more. What it hasn't met by then is
+    /// older than all claims, or not reached.
     fn first(&mut self, wanted: &Wanted<'_>) -> Result<Answers, git2::Error> {
-        let repo = self.history.repo;
         let oldest = self.oldest(wanted.asked.claimed.iter());
         let since = oldest.map_or(i64::MAX, |at| at - SKEW);
         let mut answers = Answers {
@@ -270,40 +271,58 @@ impl Place<'_> {
         };
         let mut open: HashMap<Oid, &CommitId> = HashMap::new();
         for commit in wanted.all() {
-            match oid(commit).and_then(|oid| self.history.commit(oid)) {
-                Some(found) => {
-                    open.insert(found.id(), commit);
-                    if found.time().seconds() < since {
-                        answers.older.insert(commit.clone());
-                    }
-                }
-                None => {
-                    answers.missing.insert(commit.clone());
-                }
+            match oid(commit) {
+                Some(oid) => drop(open.insert(oid, commit)),
+                None => drop(answers.missing.insert(commit.clone())),
             }
         }
-        let odb = repo.odb()?;
-        let mut walk = repo.revwalk()?;
-        walk.set_sorting(Sort::NONE)?;
-        walk.push(self.head)?;
+        if oldest.is_some() {
+            self.read_back(&mut open, &mut answers)?;
+        }
+        let open: Vec<CommitId> = open.into_values().cloned().collect();
+        self.settle(&open, &mut answers)?;
+        Ok(answers)
+    }
+
+    /// Reads commits from HEAD back, the newest first, each once: its text has all that is needed.
+    fn read_back(
+        &self,
+        open: &mut HashMap<Oid, &CommitId>,
+        answers: &mut Answers,
+    ) -> Result<(), git2::Error> {
+        let odb = self.history.repo.odb()?;
+        let mut seen = HashSet::from([self.head]);
+        let mut next = BinaryHeap::new();
+        let object = odb.read(self.head)?;
+        next.push((committed_at(object.data()), self.head));
         let mut older = 0;
-        for oid in walk {
-            let oid = oid?;
-            if let Some(commit) = open.remove(&oid) {
-                answers.reached.insert(commit.clone());
-            }
-            // The walk goes back in time, but clocks differ: one commit that seems old says nothing yet.
-            if older < MAX_OLD && since < i64::MAX {
-                let object = odb.read(oid)?;
-                note_reverts(oid, object.data(), &mut answers);
-                let is_older = committed_at(object.data()).is_none_or(|at| at < since);
-                older = if is_older { older + 1 } else { 0 };
-            } else if open.is_empty() {
+        while let Some((at, oid)) = next.pop() {
+            // Clocks differ: one commit that seems old says nothing yet.
+            older = match at.is_none_or(|at| at < answers.since) {
+                true => older + 1,
+                false => 0,
+            };
+            if older > MAX_OLD {
                 break;
             }
+            if let Some(commit) = open.remove(&oid) {
+                answers.reached.insert(commit.clone());
+                if at.is_none_or(|at| at < answers.since) {
+                    answers.older.insert(commit.clone());
+                }
+            }
+            let object = odb.read(oid)?;
+            note_reverts(oid, object.data(), answers);
+            if self.edges.contains(&oid) {
+                continue;
+            }
+            for parent in parents(object.data()) {
+                if seen.insert(parent) {
+                    next.push((committed_at(odb.read(parent)?.data()), parent));
+                }
+            }
         }
-        answers.missing.extend(open.into_values().cloned());
-        Ok(answers)
+        Ok(())
     }
 
     /// Answers for commits that weren't asked about before: one walk of what they reach and HEAD doesn't.
@@ -423,6 +442,14 @@ fn committed_at(raw: &[u8]) -> Option<i64> {
         .find(|line| line.starts_with(b"committer "))?;
     let seconds = line.rsplit(|byte| *byte == b' ').nth(1)?;
     std::str::from_utf8(seconds).ok()?.parse().ok()
+}
+
+/// The parents, as a commit's raw text has them.
+fn parents(raw: &[u8]) -> impl Iterator<Item = Oid> {
+    raw.split(|byte| *byte == b'\n')
+        .skip(1)
+        .map_while(|line| line.strip_prefix(b"parent "))
+        .filter_map(|id| Oid::from_str(std::str::from_utf8(id).ok()?).ok())
 }
 
 fn note_reverts(commit: Oid, raw: &[u8], answers: &mut Answers) {
