@@ -8,6 +8,7 @@ mod history;
 mod kept;
 mod look;
 mod patches;
+mod raw;
 mod reach;
 mod reflog;
 mod reverts;

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::history::{History, id, oid};
 use super::kept::{Answers, Cache};
 use super::patches::Patches;
+use super::raw::{committed_at, parents};
 use super::{reverts, rewrites};
 use crate::ports::{Asked, Judged};
 
@@ -81,7 +82,15 @@ pub(super) fn judge(folder: &Path, asked: &Asked, cache: &Cache) -> Result<Judge
     } = answers;
     found.retain(|commit, _| open.contains(commit));
     let is_cut = wanted.edges.iter().any(|edge| reached.contains(edge));
-    reached.retain(|commit| asked.claimed.contains(commit) || asked.heads.contains(commit));
+    // What was asked at another time. Few, so they are told by going along two sorted lists.
+    let others: Vec<CommitId> = reached
+        .difference(&asked.claimed)
+        .filter(|commit| !asked.heads.contains(*commit))
+        .cloned()
+        .collect();
+    for other in others {
+        reached.remove(&other);
+    }
     let reachable = Reachable::new(reached)
         .with_rewritten(rewritten.into_iter().chain(found.clone()))
         .with_unknown(open.into_iter().filter(|_| is_cut));
@@ -432,24 +441,6 @@ impl Place<'_> {
         let digest = hash.finalize();
         Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
-}
-
-/// The committer's time, seconds since the epoch, as a commit's raw text has it.
-fn committed_at(raw: &[u8]) -> Option<i64> {
-    let line = raw
-        .split(|byte| *byte == b'\n')
-        .take_while(|line| !line.is_empty())
-        .find(|line| line.starts_with(b"committer "))?;
-    let seconds = line.rsplit(|byte| *byte == b' ').nth(1)?;
-    std::str::from_utf8(seconds).ok()?.parse().ok()
-}
-
-/// The parents, as a commit's raw text has them.
-fn parents(raw: &[u8]) -> impl Iterator<Item = Oid> {
-    raw.split(|byte| *byte == b'\n')
-        .skip(1)
-        .map_while(|line| line.strip_prefix(b"parent "))
-        .filter_map(|id| Oid::from_str(std::str::from_utf8(id).ok()?).ok())
 }
 
 fn note_reverts(commit: Oid, raw: &[u8], answers: &mut Answers) {
