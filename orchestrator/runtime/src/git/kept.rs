@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use orch_protocol::ids::CommitId;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The most heads kept: work trees that stand at different ones don't push each other out.
 const MAX_HEADS: usize = 8;
@@ -28,8 +28,10 @@ pub(super) struct Cache(Option<PathBuf>);
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Answers {
     /// HEAD reaches them.
+    #[serde(deserialize_with = "sorted")]
     pub(super) reached: BTreeSet<CommitId>,
     /// It doesn't.
+    #[serde(deserialize_with = "sorted")]
     pub(super) missing: BTreeSet<CommitId>,
     /// Of what HEAD reaches and was committed since then (seconds since the epoch), what says that it reverts a commit is
     /// known.
@@ -141,6 +143,11 @@ impl Cache {
             tracing::debug!(%error, name, "what git said could not be kept");
         }
     }
+}
+
+/// Reads a set that was written in order: built at once, which ten thousand insertions aren't.
+fn sorted<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<CommitId>, D::Error> {
+    Ok(Vec::<CommitId>::deserialize(from)?.into_iter().collect())
 }
 
 fn name(head: &CommitId, cut: &str) -> String {

@@ -9,6 +9,7 @@ mod kept;
 mod look;
 mod name;
 mod patches;
+mod raw;
 mod reach;
 mod reflog;
 mod reverts;

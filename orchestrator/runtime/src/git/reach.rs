@@ -1,10 +1,10 @@
 //! Which of the commits that claims name HEAD reaches: one walk, kept by head, and extended by the difference when HEAD
 //! moves. Where HEAD didn't move and nothing new is asked, nothing is walked.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::path::Path;
 
-use git2::{BranchType, ErrorCode, Oid, Repository, Sort};
+use git2::{BranchType, ErrorCode, Oid, Repository};
 use orch_core::judge::Reachable;
 use orch_protocol::ids::CommitId;
 use sha2::{Digest, Sha256};
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::history::{History, id, oid};
 use super::kept::{Answers, Cache};
 use super::patches::Patches;
+use super::raw::{committed_at, parents};
 use super::{reverts, rewrites};
 use crate::ports::{Asked, Judged};
 
@@ -21,8 +22,10 @@ const MAX_BACK: usize = 32;
 const MAX_BRANCHES: usize = 2_000;
 /// Committers' clocks may be wrong by this much, in seconds.
 const SKEW: i64 = 86_400;
-/// Commits older than any claim after which no revert of a claimed one is looked for any more.
+/// So many commits in a row that are older than any claim, and no revert of a claimed one is looked for any more.
 const MAX_OLD: usize = 1_000;
+/// The most answers kept that weren't asked for again.
+const MAX_IDLE: usize = 1_000;
 /// The most reverts that are remembered.
 const MAX_REVERTS: usize = 50_000;
 
@@ -44,11 +47,11 @@ pub(super) fn judge(folder: &Path, asked: &Asked, cache: &Cache) -> Result<Judge
         edges,
         cache,
     };
-    let recorded = asked.rewrites.values().flatten();
-    let mut wanted: BTreeSet<CommitId> = asked.claimed.union(&asked.heads).cloned().collect();
-    wanted.extend(recorded.cloned());
-    wanted.extend(place.edges.iter().map(|edge| id(*edge)));
-    let (mut answers, mut is_new) = place.answers(&wanted, &asked.claimed)?;
+    let wanted = Wanted {
+        asked,
+        edges: place.edges.iter().map(|edge| id(*edge)).collect(),
+    };
+    let (mut answers, mut is_new) = place.answers(&wanted)?;
 
     let mut rewritten: Vec<(CommitId, CommitId)> = Vec::new();
     let mut open: BTreeSet<CommitId> = BTreeSet::new();
@@ -71,28 +74,64 @@ pub(super) fn judge(folder: &Path, asked: &Asked, cache: &Cache) -> Result<Judge
         cache.keep(&id(head), &place.cut, &answers);
     }
 
-    let found: Vec<(CommitId, CommitId)> = answers
-        .found
-        .iter()
-        .filter(|(commit, _)| open.contains(*commit))
-        .map(|(commit, found)| (commit.clone(), found.clone()))
+    let Answers {
+        mut reached,
+        reverts,
+        mut found,
+        ..
+    } = answers;
+    found.retain(|commit, _| open.contains(commit));
+    let is_cut = wanted.edges.iter().any(|edge| reached.contains(edge));
+    // What was asked at another time. Few, so they are told by going along two sorted lists.
+    let others: Vec<CommitId> = reached
+        .difference(&asked.claimed)
+        .filter(|commit| !asked.heads.contains(*commit))
+        .cloned()
         .collect();
-    let is_cut = place
-        .edges
-        .iter()
-        .any(|edge| answers.reached.contains(&id(*edge)));
-    let unknown = open.into_iter().filter(|_| is_cut);
-    let asked_for =
-        |commit: &&CommitId| asked.claimed.contains(*commit) || asked.heads.contains(*commit);
-    let reached = answers.reached.iter().filter(asked_for).cloned();
+    for other in others {
+        reached.remove(&other);
+    }
     let reachable = Reachable::new(reached)
-        .with_rewritten(rewritten.into_iter().chain(found.iter().cloned()))
-        .with_unknown(unknown);
+        .with_rewritten(rewritten.into_iter().chain(found.clone()))
+        .with_unknown(open.into_iter().filter(|_| is_cut));
     Ok(Judged {
-        reverts: reverts::of_claimed(&asked.claimed, &reachable, &answers.reverts),
+        reverts: reverts::of_claimed(&asked.claimed, &reachable, &reverts),
         reachable,
-        rewrites: found,
+        rewrites: found.into_iter().collect(),
     })
+}
+
+/// Every commit whose place has to be known.
+struct Wanted<'a> {
+    asked: &'a Asked,
+    edges: BTreeSet<CommitId>,
+}
+
+impl Wanted<'_> {
+    fn all(&self) -> BTreeSet<&CommitId> {
+        let recorded = self.asked.rewrites.values().flatten();
+        self.asked
+            .claimed
+            .iter()
+            .chain(&self.asked.heads)
+            .chain(recorded)
+            .chain(&self.edges)
+            .collect()
+    }
+
+    /// Those that nothing is known of yet. Where all is known, this is all that is done, so it goes along sorted lists.
+    fn unanswered<'a>(&'a self, answers: &'a Answers) -> BTreeSet<&'a CommitId> {
+        let reached = &answers.reached;
+        let recorded = self.asked.rewrites.values();
+        self.asked
+            .claimed
+            .difference(reached)
+            .chain(self.asked.heads.difference(reached))
+            .chain(recorded.flat_map(|found| found.difference(reached)))
+            .chain(self.edges.difference(reached))
+            .filter(|commit| !answers.missing.contains(*commit))
+            .collect()
+    }
 }
 
 /// Where a shallow history is cut off: the commits whose parents were left out, and a word that tells this cut from
@@ -118,52 +157,42 @@ struct Place<'r> {
 
 impl Place<'_> {
     /// Which of `wanted` HEAD reaches, and whether that wasn't known before.
-    fn answers(
-        &mut self,
-        wanted: &BTreeSet<CommitId>,
-        claimed: &BTreeSet<CommitId>,
-    ) -> Result<(Answers, bool), git2::Error> {
+    fn answers(&mut self, wanted: &Wanted<'_>) -> Result<(Answers, bool), git2::Error> {
+        let claimed = &wanted.asked.claimed;
         let (mut answers, was_kept) = match self.cache.answers(&id(self.head), &self.cut) {
             Some(kept) => (kept, true),
             None => {
-                let moved = self
-                    .nearest()
-                    .and_then(|(base, kept)| self.moved(base, kept).ok());
+                let nearest = self.nearest();
+                let moved = nearest.and_then(|(base, kept)| self.moved(base, kept, wanted).ok());
                 match moved {
                     Some(moved) => (moved, false),
-                    None => (self.first(wanted, claimed)?, false),
+                    None => (self.first(wanted)?, false),
                 }
             }
         };
         // What was reverted before the oldest claim so far was made, nobody has read yet.
         if !answers.older.is_disjoint(claimed) {
-            return Ok((self.first(wanted, claimed)?, true));
+            return Ok((self.first(wanted)?, true));
         }
-        let open: Vec<&CommitId> = wanted
-            .iter()
-            .filter(|commit| {
-                !answers.reached.contains(*commit) && !answers.missing.contains(*commit)
-            })
-            .collect();
+        let open = wanted.unanswered(&answers);
         if open.is_empty() {
             return Ok((answers, !was_kept));
         }
-        let oldest = self.oldest(
-            open.iter()
-                .copied()
-                .filter(|commit| claimed.contains(*commit)),
-        );
+        let newly = open.iter().copied();
+        let oldest = self.oldest(newly.filter(|commit| claimed.contains(*commit)));
         if oldest.is_some_and(|oldest| oldest < answers.since) {
-            return Ok((self.first(wanted, claimed)?, true));
+            return Ok((self.first(wanted)?, true));
         }
+        let open: Vec<CommitId> = open.into_iter().cloned().collect();
         self.settle(&open, &mut answers)?;
         Ok((answers, true))
     }
 
     /// The time of the oldest of these commits.
     fn oldest<'a>(&self, commits: impl Iterator<Item = &'a CommitId>) -> Option<i64> {
+        let odb = self.history.repo.odb().ok()?;
         commits
-            .filter_map(|commit| Some(self.history.commit(oid(commit)?)?.time().seconds()))
+            .filter_map(|commit| committed_at(odb.read(oid(commit)?).ok()?.data()))
             .min()
     }
 
@@ -192,8 +221,16 @@ impl Place<'_> {
     }
 
     /// The answers of `base`, brought to HEAD by what one has and the other hasn't.
-    fn moved(&mut self, base: Oid, kept: Answers) -> Result<Answers, git2::Error> {
+    fn moved(
+        &mut self,
+        base: Oid,
+        kept: Answers,
+        wanted: &Wanted<'_>,
+    ) -> Result<Answers, git2::Error> {
+        let wanted = wanted.all();
         let (head, repo) = (self.head, self.history.repo);
+        // What nobody asks about any more is let go now and then.
+        let is_full = kept.reached.len() + kept.missing.len() > 2 * wanted.len() + MAX_IDLE;
         let gained = self.history.range([head], [base], usize::MAX)?;
         let lost: HashSet<Oid> = self
             .history
@@ -211,6 +248,7 @@ impl Place<'_> {
             .into_iter()
             .map(|commit| (commit, true))
             .chain(kept.missing.into_iter().map(|commit| (commit, false)))
+            .filter(|(commit, _)| !is_full || wanted.contains(commit))
         {
             match was_reached && !is_lost(&commit) {
                 true => answers.reached.insert(commit),
@@ -231,69 +269,84 @@ impl Place<'_> {
         Ok(answers)
     }
 
-    /// One walk from HEAD, until all is found and no revert of a claimed commit can come any more.
-    fn first(
-        &mut self,
-        wanted: &BTreeSet<CommitId>,
-        claimed: &BTreeSet<CommitId>,
-    ) -> Result<Answers, git2::Error> {
-        let repo = self.history.repo;
-        let since = self.oldest(claimed.iter()).map_or(i64::MAX, |at| at - SKEW);
+    /// One walk from HEAD, back to where no revert of a claimed commit can come any more. What it hasn't met by then is
+    /// older than all claims, or not reached.
+    fn first(&mut self, wanted: &Wanted<'_>) -> Result<Answers, git2::Error> {
+        let oldest = self.oldest(wanted.asked.claimed.iter());
+        let since = oldest.map_or(i64::MAX, |at| at - SKEW);
         let mut answers = Answers {
             since,
             ..Answers::default()
         };
         let mut open: HashMap<Oid, &CommitId> = HashMap::new();
-        for commit in wanted {
-            match oid(commit).and_then(|oid| self.history.commit(oid)) {
-                Some(found) => {
-                    open.insert(found.id(), commit);
-                    if found.time().seconds() < since {
-                        answers.older.insert(commit.clone());
-                    }
-                }
-                None => {
-                    answers.missing.insert(commit.clone());
-                }
+        for commit in wanted.all() {
+            match oid(commit) {
+                Some(oid) => drop(open.insert(oid, commit)),
+                None => drop(answers.missing.insert(commit.clone())),
             }
         }
-        let odb = repo.odb()?;
-        let mut walk = repo.revwalk()?;
-        walk.set_sorting(Sort::NONE)?;
-        walk.push(self.head)?;
-        let mut older = 0;
-        for oid in walk {
-            let oid = oid?;
-            if let Some(commit) = open.remove(&oid) {
-                answers.reached.insert(commit.clone());
-            }
-            // The walk goes back in time, but clocks differ: one commit that seems old says nothing yet.
-            if older < MAX_OLD && since < i64::MAX {
-                let object = odb.read(oid)?;
-                note_reverts(oid, object.data(), &mut answers);
-                let is_older = repo.find_commit(oid)?.time().seconds() < since;
-                older = if is_older { older + 1 } else { 0 };
-            } else if open.is_empty() {
-                break;
-            }
+        if oldest.is_some() {
+            self.read_back(&mut open, &mut answers)?;
         }
-        answers.missing.extend(open.into_values().cloned());
+        let open: Vec<CommitId> = open.into_values().cloned().collect();
+        self.settle(&open, &mut answers)?;
         Ok(answers)
     }
 
+    /// Reads commits from HEAD back, the newest first, each once: its text has all that is needed.
+    fn read_back(
+        &self,
+        open: &mut HashMap<Oid, &CommitId>,
+        answers: &mut Answers,
+    ) -> Result<(), git2::Error> {
+        let odb = self.history.repo.odb()?;
+        let mut seen = HashSet::from([self.head]);
+        let mut next = BinaryHeap::new();
+        let object = odb.read(self.head)?;
+        next.push((committed_at(object.data()), self.head));
+        let mut older = 0;
+        while let Some((at, oid)) = next.pop() {
+            // Clocks differ: one commit that seems old says nothing yet.
+            older = match at.is_none_or(|at| at < answers.since) {
+                true => older + 1,
+                false => 0,
+            };
+            if older > MAX_OLD {
+                break;
+            }
+            if let Some(commit) = open.remove(&oid) {
+                answers.reached.insert(commit.clone());
+                if at.is_none_or(|at| at < answers.since) {
+                    answers.older.insert(commit.clone());
+                }
+            }
+            let object = odb.read(oid)?;
+            note_reverts(oid, object.data(), answers);
+            if self.edges.contains(&oid) {
+                continue;
+            }
+            for parent in parents(object.data()) {
+                if seen.insert(parent) {
+                    next.push((committed_at(odb.read(parent)?.data()), parent));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Answers for commits that weren't asked about before: one walk of what they reach and HEAD doesn't.
-    fn settle(&mut self, open: &[&CommitId], answers: &mut Answers) -> Result<(), git2::Error> {
+    fn settle(&mut self, open: &[CommitId], answers: &mut Answers) -> Result<(), git2::Error> {
         let mut here: Vec<(Oid, &CommitId)> = Vec::new();
         for commit in open {
             match oid(commit).and_then(|oid| self.history.commit(oid)) {
                 Some(found) => {
                     here.push((found.id(), commit));
                     if found.time().seconds() < answers.since {
-                        answers.older.insert((*commit).clone());
+                        answers.older.insert(commit.clone());
                     }
                 }
                 None => {
-                    answers.missing.insert((*commit).clone());
+                    answers.missing.insert(commit.clone());
                 }
             }
         }

@@ -6,10 +6,12 @@ use orch_agents::all;
 use orch_core::agent::Agent;
 use orch_core::brief::BriefLimits;
 use orch_core::drift::OnDrift;
+use orch_core::reverts::Reverted;
 use orch_protocol::fact::Event;
 use orch_protocol::git::{GitSnapshot, Head, HeadRelation};
-use orch_protocol::ids::{CommitId, LogId, RunId, ThreadId, TurnId};
+use orch_protocol::ids::{ClaimId, CommitId, LogId, RunId, ThreadId, TurnId};
 use orch_protocol::project::RunKind;
+use orch_protocol::task::{Actor, Claim, ClaimState};
 use orch_protocol::turn::{
     PlanStep, StepStatus, TokenUsage, TurnEvent, TurnKind, TurnRecord, TurnStatus,
 };
@@ -352,4 +354,47 @@ async fn a_turn_that_may_still_run_in_a_daemon_is_left_alone_until_it_is_quiet()
     check(true, 9_990, true, 0).await;
     check(true, 9_000, false, 0).await;
     check(false, 9_990, false, 0).await;
+}
+
+#[tokio::test]
+async fn what_git_did_to_claimed_commits_is_recorded_with_the_run() {
+    let mut stand = Stand::new(vec![ran(Vec::new()), ran(Vec::new())]);
+    let mut claimed = crate::make::task("a");
+    let claim = Claim {
+        id: ClaimId::new("c"),
+        state: ClaimState::Done,
+        by: Actor::Person,
+        at: at(1),
+        branch: None,
+        worktree: None,
+        commits: vec![CommitId::new("c1")],
+        files: Vec::new(),
+        reason: None,
+    };
+    claimed.claims.push(claim);
+    let state = &mut stand.store.state;
+    state.tasks.insert(claimed.id.clone(), claimed);
+    let pair = (CommitId::new("c1"), CommitId::new("k1"));
+    stand.git.rewrites = vec![pair.clone()];
+    stand.git.reverts = vec![Reverted {
+        commit: pair.0.clone(),
+        by: CommitId::new("r1"),
+        taken_back: None,
+    }];
+    for n in 1..=2 {
+        let run = stand.run(n, RunKind::Fresh, OnDrift::Stop).await;
+        assert!(matches!(
+            run,
+            Ok(Outcome::Ran {
+                unrecorded: None,
+                ..
+            })
+        ));
+    }
+    let events: Vec<&Event> = stand.store.facts.iter().map(|fact| &fact.event).collect();
+    let found = |event: &&&Event| matches!(event, Event::RewritesFound { pairs } if *pairs == [pair.clone()]);
+    let proposed = |event: &&&Event| matches!(event, Event::Proposed { .. });
+    // Seen at the end of both runs, recorded at the end of the first.
+    assert_eq!(events.iter().filter(found).count(), 1);
+    assert_eq!(events.iter().filter(proposed).count(), 1);
 }

@@ -11,6 +11,8 @@ mod files;
 mod git;
 mod history;
 mod hostile;
+mod histories;
+mod judged;
 mod logs;
 mod make;
 mod place;

@@ -64,6 +64,7 @@ const FENCES: [(&str, &[&str]); 9] = [
             "orchestrator/runtime/src/git/look.rs",
             "orchestrator/runtime/src/git/mod.rs",
             "orchestrator/runtime/src/git/patches.rs",
+            "orchestrator/runtime/src/git/raw.rs",
             "orchestrator/runtime/src/git/reach.rs",
             "orchestrator/runtime/src/git/reflog.rs",
             "orchestrator/runtime/src/git/rewrites.rs",
