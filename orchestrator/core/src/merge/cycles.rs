@@ -54,10 +54,8 @@ fn break_cycles(
     }
     edges.sort();
     edges.dedup();
-    let mut order = Order::near(
-        tangled.list.len(),
-        edges.iter().map(|(_, from, to)| (*from, *to)),
-    );
+    let ends: Vec<(usize, usize)> = edges.iter().map(|(_, from, to)| (*from, *to)).collect();
+    let mut order = Order::of(tangled.list.len(), &ends);
     let left_out: Vec<(TaskId, TaskId)> = edges
         .into_iter()
         .filter(|(_, from, to)| !order.add(*from, *to))
@@ -102,11 +100,11 @@ fn break_loops(
         })
         .collect();
     parts.sort_by_key(|(age, _, _)| *age);
-    let of = |(_, from, task): &(_, usize, &Task)| {
+    let ends = parts.iter().filter_map(|(_, from, task)| {
         let to = tangled.place_of(task.parent.as_ref()?)?;
         Some((*from, to))
-    };
-    let mut order = Order::near(tangled.list.len(), parts.iter().filter_map(of));
+    });
+    let mut order = Order::of(tangled.list.len(), &ends.collect::<Vec<_>>());
     let mut free = |from: usize, parent: &TaskId| {
         tangled
             .place_of(parent)
@@ -249,38 +247,23 @@ struct Order {
 }
 
 impl Order {
-    /// No edges yet, in an order in which most of `edges` lead forward: each is visited after what leads to it.
-    fn near(nodes: usize, edges: impl Iterator<Item = (usize, usize)>) -> Self {
-        let mut to = vec![Vec::new(); nodes];
-        for (from, on) in edges {
-            to[from].push(on);
-        }
-        let mut place = vec![0; nodes];
-        let mut seen = vec![false; nodes];
-        let mut last = nodes;
-        for start in 0..nodes {
-            let mut way = Vec::new();
-            if !std::mem::replace(&mut seen[start], true) {
-                way.push(start);
-            }
-            while let Some(node) = way.last().copied() {
-                match to[node].pop() {
-                    Some(on) if !seen[on] => {
-                        seen[on] = true;
-                        way.push(on);
-                    }
-                    Some(_) => {}
-                    None => {
-                        last -= 1;
-                        place[node] = last;
-                        way.pop();
-                    }
-                }
+    /// No edges yet, in an order that suits as many of `edges`, from the first on, as have no cycle: to add those costs
+    /// no search.
+    fn of(nodes: usize, edges: &[(usize, usize)]) -> Self {
+        let (mut fits, mut fails) = (0, edges.len() + 1);
+        let mut place = (0..nodes).collect();
+        while fits + 1 < fails {
+            let middle = fits.midpoint(fails);
+            match ordered(nodes, &edges[..middle]) {
+                Some(found) => (fits, place) = (middle, found),
+                None => fails = middle,
             }
         }
-        // Every list of `to` is empty by now.
-        let from = to.clone();
-        Self { place, to, from }
+        Self {
+            place,
+            to: vec![Vec::new(); nodes],
+            from: vec![Vec::new(); nodes],
+        }
     }
 
     /// Adds an edge, unless it would close a cycle.
@@ -328,4 +311,28 @@ impl Order {
         }
         Some(seen.into_values().collect())
     }
+}
+
+/// The place of each node in an order in which every edge leads forward; none where there is a cycle.
+fn ordered(nodes: usize, edges: &[(usize, usize)]) -> Option<Vec<usize>> {
+    let mut to = vec![Vec::new(); nodes];
+    let mut open = vec![0_usize; nodes];
+    for (from, on) in edges {
+        to[*from].push(*on);
+        open[*on] += 1;
+    }
+    let mut place = vec![0; nodes];
+    let mut ready: Vec<usize> = (0..nodes).filter(|node| open[*node] == 0).collect();
+    let mut placed = 0;
+    while let Some(node) = ready.pop() {
+        place[node] = placed;
+        placed += 1;
+        for on in &to[node] {
+            open[*on] -= 1;
+            if open[*on] == 0 {
+                ready.push(*on);
+            }
+        }
+    }
+    (placed == nodes).then_some(place)
 }
