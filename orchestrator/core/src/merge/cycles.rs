@@ -12,20 +12,41 @@ use orch_protocol::task::Task;
 
 use super::Lost;
 
-/// Leaves out needs until no task needs itself, directly or over others.
-pub(super) fn break_cycles(
+/// Leaves out needs until no task needs itself, directly or over others, and parents until none is a part of itself.
+pub(super) fn break_all(
     base: &BTreeMap<TaskId, Task>,
     tasks: &mut BTreeMap<TaskId, Task>,
     lost: &mut Vec<Lost>,
 ) {
-    let tangled = tangled(tasks, |task| &task.needs);
-    if tangled.is_empty() {
+    break_cycles(None, base, tasks, lost);
+    break_loops(None, base, tasks, lost);
+}
+
+/// The same, where every cycle there may be leads through a task of `linked`.
+pub(super) fn break_from(
+    linked: &[&TaskId],
+    base: &BTreeMap<TaskId, Task>,
+    tasks: &mut BTreeMap<TaskId, Task>,
+    lost: &mut Vec<Lost>,
+) {
+    break_cycles(Some(linked), base, tasks, lost);
+    break_loops(Some(linked), base, tasks, lost);
+}
+
+fn break_cycles(
+    linked: Option<&[&TaskId]>,
+    base: &BTreeMap<TaskId, Task>,
+    tasks: &mut BTreeMap<TaskId, Task>,
+    lost: &mut Vec<Lost>,
+) {
+    let tangled = Nodes::reached(tasks, linked, |task| &task.needs).tangled(|task| &task.needs);
+    if tangled.list.is_empty() {
         return;
     }
     let mut edges = Vec::new();
-    for (from, (id, task)) in tangled.iter().enumerate() {
+    for (from, (id, task)) in tangled.list.iter().enumerate() {
         for need in &task.needs {
-            if let Some(to) = place_of(&tangled, need) {
+            if let Some(to) = tangled.place_of(need) {
                 let known = base.get(*id).is_some_and(|task| task.needs.contains(need));
                 edges.push(((!known, task.created_at, *id, need), from, to));
             }
@@ -33,10 +54,8 @@ pub(super) fn break_cycles(
     }
     edges.sort();
     edges.dedup();
-    let mut order = Order::near(
-        tangled.len(),
-        edges.iter().map(|(_, from, to)| (*from, *to)),
-    );
+    let ends: Vec<(usize, usize)> = edges.iter().map(|(_, from, to)| (*from, *to)).collect();
+    let mut order = Order::of(tangled.list.len(), &ends);
     let left_out: Vec<(TaskId, TaskId)> = edges
         .into_iter()
         .filter(|(_, from, to)| !order.add(*from, *to))
@@ -56,18 +75,23 @@ pub(super) fn break_cycles(
     }
 }
 
-/// Leaves out parents until no task is a part of itself. A task whose parent is left out gets the one that had lost to
-/// it, if there is one and it closes no loop.
-pub(super) fn break_loops(
+/// A task whose parent is left out gets the one that had lost to it, if there is one and it closes no loop.
+fn break_loops(
+    linked: Option<&[&TaskId]>,
     base: &BTreeMap<TaskId, Task>,
     tasks: &mut BTreeMap<TaskId, Task>,
     lost: &mut Vec<Lost>,
 ) {
-    let tangled = tangled(tasks, |task| task.parent.as_slice());
-    if tangled.is_empty() {
+    let second: BTreeMap<TaskId, TaskId> = lost.iter().filter_map(other_parent).collect();
+    let linked: Option<Vec<&TaskId>> =
+        linked.map(|linked| linked.iter().copied().chain(second.values()).collect());
+    let parent: LeadsTo = |task| task.parent.as_slice();
+    let tangled = Nodes::reached(tasks, linked.as_deref(), parent).tangled(parent);
+    if tangled.list.is_empty() {
         return;
     }
     let mut parts: Vec<_> = tangled
+        .list
         .iter()
         .enumerate()
         .map(|(from, (id, task))| {
@@ -76,14 +100,15 @@ pub(super) fn break_loops(
         })
         .collect();
     parts.sort_by_key(|(age, _, _)| *age);
-    let second: BTreeMap<TaskId, TaskId> = lost.iter().filter_map(other_parent).collect();
-    let of = |(_, from, task): &(_, usize, &Task)| {
-        let to = place_of(&tangled, task.parent.as_ref()?)?;
+    let ends = parts.iter().filter_map(|(_, from, task)| {
+        let to = tangled.place_of(task.parent.as_ref()?)?;
         Some((*from, to))
-    };
-    let mut order = Order::near(tangled.len(), parts.iter().filter_map(of));
+    });
+    let mut order = Order::of(tangled.list.len(), &ends.collect::<Vec<_>>());
     let mut free = |from: usize, parent: &TaskId| {
-        place_of(&tangled, parent).is_none_or(|to| order.add(from, to))
+        tangled
+            .place_of(parent)
+            .is_none_or(|to| order.add(from, to))
     };
     let mut changed = Vec::new();
     for ((_, _, id), from, task) in parts {
@@ -127,47 +152,90 @@ fn other_parent(lost: &Lost) -> Option<(TaskId, TaskId)> {
     }
 }
 
-type Nodes<'a> = [(&'a TaskId, &'a Task)];
-
-fn place_of(nodes: &Nodes<'_>, id: &TaskId) -> Option<usize> {
-    nodes.binary_search_by(|(known, _)| (*known).cmp(id)).ok()
+/// Tasks by id, found by binary search over the beginnings of their ids: a comparison that leaves the table costs more
+/// than all the others.
+struct Nodes<'a> {
+    list: Vec<(&'a TaskId, &'a Task)>,
+    heads: Vec<u128>,
 }
 
-/// The tasks from which a cycle can be reached, by id; none where there is no cycle. Linear in the edges.
-fn tangled(
-    tasks: &BTreeMap<TaskId, Task>,
-    leads_to: fn(&Task) -> &[TaskId],
-) -> Vec<(&TaskId, &Task)> {
-    let nodes: Vec<(&TaskId, &Task)> = tasks
-        .iter()
-        .filter(|(_, task)| !leads_to(task).is_empty())
-        .collect();
-    // Ends are taken away until none is left: what stays leads into a cycle.
-    let mut open = vec![0_usize; nodes.len()];
-    let mut back = vec![Vec::new(); nodes.len()];
-    for (from, (_, task)) in nodes.iter().enumerate() {
-        for to in leads_to(task) {
-            if let Some(to) = place_of(&nodes, to) {
-                open[from] += 1;
-                back[to].push(from);
+type LeadsTo = fn(&Task) -> &[TaskId];
+
+impl<'a> Nodes<'a> {
+    fn new(list: Vec<(&'a TaskId, &'a Task)>) -> Self {
+        let heads = list.iter().map(|(id, _)| Self::head(id)).collect();
+        Self { list, heads }
+    }
+
+    /// All tasks that lead anywhere; of those, the ones that can be reached from `starts`, where there are any given.
+    fn reached(
+        tasks: &'a BTreeMap<TaskId, Task>,
+        starts: Option<&[&TaskId]>,
+        leads_to: LeadsTo,
+    ) -> Self {
+        let Some(starts) = starts else {
+            let any = tasks.iter().filter(|(_, task)| !leads_to(task).is_empty());
+            return Self::new(any.collect());
+        };
+        let mut found = BTreeMap::new();
+        let mut next: Vec<&TaskId> = starts.to_vec();
+        while let Some(id) = next.pop() {
+            if !found.contains_key(id)
+                && let Some((id, task)) = tasks.get_key_value(id)
+                && !leads_to(task).is_empty()
+            {
+                found.insert(id, task);
+                next.extend(leads_to(task));
             }
         }
+        Self::new(found.into_iter().collect())
     }
-    let mut ends: Vec<usize> = (0..nodes.len()).filter(|node| open[*node] == 0).collect();
-    while let Some(end) = ends.pop() {
-        for from in &back[end] {
-            open[*from] -= 1;
-            if open[*from] == 0 {
-                ends.push(*from);
+
+    fn head(id: &TaskId) -> u128 {
+        let mut head = [0; 16];
+        for (to, byte) in head.iter_mut().zip(id.as_str().bytes()) {
+            *to = byte;
+        }
+        u128::from_be_bytes(head)
+    }
+
+    fn place_of(&self, id: &TaskId) -> Option<usize> {
+        let head = Self::head(id);
+        let first = self.heads.partition_point(|known| *known < head);
+        let alike = self.heads[first..].partition_point(|known| *known == head);
+        let found = self.list[first..first + alike].binary_search_by(|(known, _)| (*known).cmp(id));
+        found.ok().map(|at| first + at)
+    }
+
+    /// Those from which a cycle can be reached; none where there is no cycle. Linear in the edges.
+    fn tangled(self, leads_to: LeadsTo) -> Self {
+        // Ends are taken away until none is left: what stays leads into a cycle.
+        let mut open = vec![0_usize; self.list.len()];
+        let mut back = vec![Vec::new(); self.list.len()];
+        for (from, (_, task)) in self.list.iter().enumerate() {
+            for to in leads_to(task) {
+                if let Some(to) = self.place_of(to) {
+                    open[from] += 1;
+                    back[to].push(from);
+                }
             }
         }
+        let mut ends: Vec<usize> = (0..open.len()).filter(|node| open[*node] == 0).collect();
+        while let Some(end) = ends.pop() {
+            for from in &back[end] {
+                open[*from] -= 1;
+                if open[*from] == 0 {
+                    ends.push(*from);
+                }
+            }
+        }
+        let left = self.list.into_iter().zip(open);
+        Self::new(
+            left.filter(|(_, open)| *open > 0)
+                .map(|(node, _)| node)
+                .collect(),
+        )
     }
-    nodes
-        .into_iter()
-        .zip(open)
-        .filter(|(_, open)| *open > 0)
-        .map(|(node, _)| node)
-        .collect()
 }
 
 /// Nodes in an order in which every edge leads forward, kept while edges are added (Pearce and Kelly, 2006): only what
@@ -179,38 +247,23 @@ struct Order {
 }
 
 impl Order {
-    /// No edges yet, in an order in which most of `edges` lead forward: each is visited after what leads to it.
-    fn near(nodes: usize, edges: impl Iterator<Item = (usize, usize)>) -> Self {
-        let mut to = vec![Vec::new(); nodes];
-        for (from, on) in edges {
-            to[from].push(on);
-        }
-        let mut place = vec![0; nodes];
-        let mut seen = vec![false; nodes];
-        let mut last = nodes;
-        for start in 0..nodes {
-            let mut way = Vec::new();
-            if !std::mem::replace(&mut seen[start], true) {
-                way.push(start);
-            }
-            while let Some(node) = way.last().copied() {
-                match to[node].pop() {
-                    Some(on) if !seen[on] => {
-                        seen[on] = true;
-                        way.push(on);
-                    }
-                    Some(_) => {}
-                    None => {
-                        last -= 1;
-                        place[node] = last;
-                        way.pop();
-                    }
-                }
+    /// No edges yet, in an order that suits as many of `edges`, from the first on, as have no cycle: to add those costs
+    /// no search.
+    fn of(nodes: usize, edges: &[(usize, usize)]) -> Self {
+        let (mut fits, mut fails) = (0, edges.len() + 1);
+        let mut place = (0..nodes).collect();
+        while fits + 1 < fails {
+            let middle = fits.midpoint(fails);
+            match ordered(nodes, &edges[..middle]) {
+                Some(found) => (fits, place) = (middle, found),
+                None => fails = middle,
             }
         }
-        // Every list of `to` is empty by now.
-        let from = to.clone();
-        Self { place, to, from }
+        Self {
+            place,
+            to: vec![Vec::new(); nodes],
+            from: vec![Vec::new(); nodes],
+        }
     }
 
     /// Adds an edge, unless it would close a cycle.
@@ -258,4 +311,28 @@ impl Order {
         }
         Some(seen.into_values().collect())
     }
+}
+
+/// The place of each node in an order in which every edge leads forward; none where there is a cycle.
+fn ordered(nodes: usize, edges: &[(usize, usize)]) -> Option<Vec<usize>> {
+    let mut to = vec![Vec::new(); nodes];
+    let mut open = vec![0_usize; nodes];
+    for (from, on) in edges {
+        to[*from].push(*on);
+        open[*on] += 1;
+    }
+    let mut place = vec![0; nodes];
+    let mut ready: Vec<usize> = (0..nodes).filter(|node| open[*node] == 0).collect();
+    let mut placed = 0;
+    while let Some(node) = ready.pop() {
+        place[node] = placed;
+        placed += 1;
+        for on in &to[node] {
+            open[*on] -= 1;
+            if open[*on] == 0 {
+                ready.push(*on);
+            }
+        }
+    }
+    (placed == nodes).then_some(place)
 }

@@ -70,28 +70,50 @@ pub fn merge_backlogs(
     theirs: &BTreeMap<TaskId, Task>,
 ) -> Merged<BTreeMap<TaskId, Task>> {
     let mut value = ours.clone();
-    let lost = merge_into(base, &mut value, theirs);
+    let mut lost = Vec::new();
+    let _ = take_in(base, &mut value, theirs, &mut lost);
+    cycles::break_all(base, &mut value, &mut lost);
     Merged { value, lost }
 }
 
-/// Merges `theirs` into `ours`, as [`merge_backlogs`] does, and touches only the tasks that change. What lost.
+/// Merges `theirs` into `ours`, which has no cycle, as [`merge_backlogs`] does. It looks at no task twice that doesn't
+/// change and isn't needed by one that does. What lost.
 pub fn merge_into(
     base: &BTreeMap<TaskId, Task>,
     ours: &mut BTreeMap<TaskId, Task>,
     theirs: &BTreeMap<TaskId, Task>,
 ) -> Vec<Lost> {
     let mut lost = Vec::new();
+    let linked = take_in(base, ours, theirs, &mut lost);
+    cycles::break_from(&linked, base, ours, &mut lost);
+    lost
+}
+
+/// Merges task by task. The tasks that have a need or a parent now that they didn't have in `ours`.
+fn take_in<'a>(
+    base: &'a BTreeMap<TaskId, Task>,
+    ours: &mut BTreeMap<TaskId, Task>,
+    theirs: &'a BTreeMap<TaskId, Task>,
+    lost: &mut Vec<Lost>,
+) -> Vec<&'a TaskId> {
+    let mut linked = Vec::new();
     for id in differing(base, theirs) {
-        let merged = merge_task(base.get(id), ours.get(id), theirs.get(id));
-        match merged.value {
-            Some(task) => ours.insert(id.clone(), task),
-            None => ours.remove(id),
-        };
+        let before = ours.remove(id);
+        let merged = merge_task(base.get(id), before.as_ref(), theirs.get(id));
+        if let Some(task) = merged.value {
+            let known = |need: &TaskId| {
+                let before = before.as_ref();
+                before.is_some_and(|before| before.needs.contains(need))
+            };
+            let parent = before.as_ref().and_then(|before| before.parent.as_ref());
+            if !task.needs.iter().all(known) || task.parent.as_ref() != parent {
+                linked.push(id);
+            }
+            ours.insert(id.clone(), task);
+        }
         lost.extend(merged.lost);
     }
-    cycles::break_cycles(base, ours, &mut lost);
-    cycles::break_loops(base, ours, &mut lost);
-    lost
+    linked
 }
 
 /// Merges what is no task. Nothing of it can be said as a [`Change`], so `lost` is empty: what is dropped by the rule of

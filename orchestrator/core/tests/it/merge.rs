@@ -316,6 +316,15 @@ fn a_parent_that_had_lost_comes_in_where_the_other_one_closes_a_loop() {
         ..TaskEdit::default()
     };
     assert_eq!(edits(&merged.lost), [edit]);
+    // Where that one closes a loop too, through what the first side changed, there is none, and both are told.
+    ours.insert(id(lighter), part(lighter, "b"));
+    let merged = self::merged(&base, &ours, &theirs);
+    assert_eq!(merged.value[&id("b")].parent, None);
+    assert_eq!(merged.lost.len(), 2);
+    for (mut into, from) in [(ours.clone(), &theirs), (theirs.clone(), &ours)] {
+        assert_eq!(merge_into(&base, &mut into, from), merged.lost);
+        assert_eq!(into, merged.value);
+    }
 }
 
 #[test]
