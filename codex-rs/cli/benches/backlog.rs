@@ -215,13 +215,13 @@ fn changes(n: usize, head: &CommitId) -> Vec<Change> {
         at(n),
     );
     task.priority = (n % 5) as u8;
-    task.owner = (n % 3 == 0).then(|| "agent".to_owned());
+    task.owner = n.is_multiple_of(3).then(|| "agent".to_owned());
     task.acceptance =
-        (n % 4 == 0).then(|| "Its tests pass, and the page about it is true.".to_owned());
-    task.parent = (n % 10 != 0).then(|| id(n - n % 10));
+        n.is_multiple_of(4).then(|| "Its tests pass, and the page about it is true.".to_owned());
+    task.parent = (!n.is_multiple_of(10)).then(|| id(n - n % 10));
     task.needs = [n / 2, n / 3]
         .into_iter()
-        .filter(|need| *need < n && need / 10 != n / 10 && n % 2 == 0)
+        .filter(|need| *need < n && need / 10 != n / 10 && n.is_multiple_of(2))
         .map(id)
         .collect();
     task.needs.sort();
@@ -229,7 +229,7 @@ fn changes(n: usize, head: &CommitId) -> Vec<Change> {
     let mut made = vec![Change::AddTask {
         task: Box::new(task),
     }];
-    if n % 5 != 0 {
+    if !n.is_multiple_of(5) {
         let claim = Claim {
             id: ClaimId::from_seed(&["bench", &n.to_string()]),
             state: ClaimState::Done,

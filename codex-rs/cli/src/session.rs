@@ -11,7 +11,7 @@ use orch_runtime::checkout::Checkout;
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
 use orch_runtime::place::{Aside, Place};
-use orch_runtime::ports::{Backlog, Clock, Engine, SystemClock, Wanted};
+use orch_runtime::ports::{Backlog, Clock, Engine, StateStore as _, SystemClock, Wanted};
 use orch_runtime::store::{BareStore, log};
 use orch_runtime::upstream::RolloutsOnly;
 
@@ -131,7 +131,10 @@ impl Project {
 
     /// Folds what is left, gives up the log, and brings the checkout up to date. What was recorded is durable already.
     pub(crate) async fn close(mut self) -> Result<(), Trouble> {
-        let seen = self.see().await?;
+        self.take_in().await;
+        self.store.fold().await?;
+        // What is seen is what was folded, and what dead processes have left besides.
+        let seen = self.look(Backlog::Outline).await?;
         let Self { place, store, .. } = self;
         for file in &store.unreadable {
             out::note(&format!(
@@ -151,7 +154,7 @@ impl Project {
         let Some(root) = self.place.checkout.clone() else {
             return;
         };
-        match self.see().await {
+        match self.see_of(Backlog::Outline).await {
             Ok(seen) => check_out(&root, &self.store, &seen),
             Err(trouble) => {
                 tracing::warn!(trouble = trouble.line(), "the checkout is not up to date")

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::git::GitError;
 use crate::ports::{
-    Asked, Clock, Engine, EngineTrouble, Git, Judged, Launch, Ran, StateStore, Wanted,
+    Asked, Backlog, Clock, Engine, EngineTrouble, Git, Judged, Launch, Ran, StateStore, Wanted,
 };
 use crate::store::StoreError;
 
@@ -144,7 +144,12 @@ impl Driver<'_> {
             }
             RunKind::Fresh | RunKind::Review => Vec::new(),
         };
-        let mut supervisor = self.open(&Wanted::of(&threads)).await?;
+        // The brief needs no task's evidence; what records the end of the run loads anew.
+        let wanted = Wanted {
+            threads,
+            backlog: Backlog::Outline,
+        };
+        let mut supervisor = self.open(&wanted).await?;
         let seen = self.git.look().await?;
         let stand = seen.as_ref().map(Stand::from);
         let here = self.here(supervisor.state(), stand.as_ref(), &[]).await?;

@@ -14,7 +14,7 @@ mod record;
 mod text;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,7 @@ use orch_protocol::project::FileComments;
 use orch_protocol::task::Task;
 use thiserror::Error;
 
+use crate::store::files::Shard;
 use crate::store::objects::id_of;
 use crate::store::{BareStore, StoreError};
 pub use edits::{Refused, Taken};
@@ -145,8 +146,11 @@ impl Checkout {
             path,
             at: error.utf8_error().valid_up_to(),
         })?;
-        let shown = written.map(|written| self.cache.index(&written.content).blocks);
-        let shown = shown.unwrap_or_default().into_iter();
+        let shown = written.and_then(|written| self.cache.index(&written.content));
+        let shown = shown
+            .map(|index| index.blocks)
+            .unwrap_or_default()
+            .into_iter();
         Ok(Some(Edited {
             bases: parse::base(&text)
                 .into_iter()
@@ -171,7 +175,8 @@ impl Checkout {
         }
     }
 
-    /// Brings the checkout up to date. `taken` is the content of an edited file whose edits are in the state now. Returns
+    /// Brings the checkout up to date with `state`, of which an outline will do: whole tasks are read where one changed.
+    /// `taken` is the content of an edited file whose edits are in the state now. Returns
     /// what is to be told, a line each.
     pub fn refresh(
         &self,
@@ -236,7 +241,7 @@ impl Checkout {
             files: wanted,
             tasks: before.tasks.clone(),
         };
-        told.extend(self.write_tasks(&mut after, &commit, state, here, taken)?);
+        told.extend(self.write_tasks(&mut after, &commit, store, state, here, taken)?);
         if after != before {
             after.write(root)?;
         }
@@ -248,6 +253,7 @@ impl Checkout {
         &self,
         manifest: &mut Manifest,
         commit: &CommitId,
+        store: &BareStore,
         state: &State,
         here: &Here,
         taken: Option<&str>,
@@ -280,10 +286,17 @@ impl Checkout {
                 known = Some(content);
             }
         }
-        let index = known.as_deref().map(|content| self.cache.index(content));
+        let index = known
+            .as_deref()
+            .and_then(|content| self.cache.index(content));
         let comments = state.project.comments.as_ref();
         let head = text::head(commit, here.branch.as_deref(), here.head.as_ref(), comments);
-        let (new, blocks) = file_text(&head, &views(state, here), comments, &old, index.as_ref())?;
+        let judged: Vec<(&TaskId, Judged)> = views(state, here)
+            .iter()
+            .map(|view| (view.id, view.judged()))
+            .collect();
+        let old_blocks = Old::new(&old, index.as_ref(), store)?;
+        let (new, blocks) = file_text(&head, judged, comments, &old_blocks, store)?;
         // The state commit alone is no reason: what it shows is what stands there.
         if known.is_some() && taken.is_none() && below_state(&old) == below_state(&new) {
             return Ok(told);
@@ -300,6 +313,8 @@ impl Checkout {
             Put::Placed(stat) => {
                 let content = record::content(new.as_bytes());
                 let index = Index {
+                    version: text::VERSION,
+                    state: commit.clone(),
                     content: content.clone(),
                     blocks,
                 };
@@ -326,41 +341,74 @@ fn left_alone() -> String {
     format!("{TASKS} has changes that are not taken in yet; it is left as it is")
 }
 
-/// The file, and where in it each task stands. What is as it was is copied from `old`.
+/// The file as it stands, and which of its blocks are still true but for how their tasks are judged.
+struct Old<'a> {
+    text: &'a str,
+    index: Option<&'a Index>,
+    changed: BTreeSet<Shard>,
+}
+
+impl<'a> Old<'a> {
+    fn new(text: &'a str, index: Option<&'a Index>, store: &BareStore) -> Result<Self, StoreError> {
+        let changed = match index {
+            Some(index) => store.changed_since(&index.state)?,
+            None => None,
+        };
+        Ok(Self {
+            text,
+            index: index.filter(|_| changed.is_some()),
+            changed: changed.unwrap_or_default(),
+        })
+    }
+
+    /// The block of a task that is as it was, and judged as it was.
+    fn block(&self, id: &TaskId, judged: &Judged) -> Option<&'a str> {
+        let block = self.index?.blocks.get(id)?;
+        let is_same = block.judged == *judged && !self.changed.contains(&Shard::of(id));
+        is_same
+            .then(|| self.text.get(block.range.clone()))
+            .flatten()
+    }
+}
+
+/// The file, and where in it each task stands. What is as it was is copied; the other tasks are read whole.
 fn file_text(
     head: &str,
-    views: &[TaskView<'_>],
+    judged: Vec<(&TaskId, Judged)>,
     comments: Option<&FileComments>,
-    old: &str,
-    index: Option<&Index>,
-) -> Result<(String, std::collections::HashMap<TaskId, Block>), Unwritable> {
-    let mut out = String::with_capacity(old.len() + 4096);
+    old: &Old<'_>,
+    store: &BareStore,
+) -> Result<(String, HashMap<TaskId, Block>), CheckoutError> {
+    let needed: BTreeSet<Shard> = judged
+        .iter()
+        .filter(|(id, judged)| old.block(id, judged).is_none())
+        .map(|(id, _)| Shard::of(id))
+        .collect();
+    let whole = match needed.is_empty() {
+        true => BTreeMap::new(),
+        false => store.whole(&needed)?,
+    };
+    let mut out = String::with_capacity(old.text.len() + 4096);
     out.push_str(head);
-    out.push_str(if views.is_empty() {
+    out.push_str(if judged.is_empty() {
         "tasks: []\n"
     } else {
         "tasks:\n"
     });
-    let mut blocks = std::collections::HashMap::with_capacity(views.len());
-    for view in views {
-        let hash = record::hash(view);
-        let same = index
-            .and_then(|index| index.blocks.get(view.id()))
-            .filter(|block| block.hash == hash)
-            .and_then(|block| old.get(block.range.clone()));
+    let mut blocks = HashMap::with_capacity(judged.len());
+    for (id, judged) in judged {
         let from = out.len();
-        match same {
-            Some(text) => out.push_str(text),
-            None => out.push_str(&render_task(view, view.layout)?),
+        match (old.block(id, &judged), whole.get(id)) {
+            (Some(text), _) => out.push_str(text),
+            (None, Some(task)) => {
+                let view = TaskView::new(task, &judged);
+                out.push_str(&render_task(&view, view.layout)?);
+            }
+            // It was taken out meanwhile, by somebody who writes the file next.
+            (None, None) => continue,
         }
-        blocks.insert(
-            view.id().clone(),
-            Block {
-                hash,
-                range: from..out.len(),
-                judged: view.judged(),
-            },
-        );
+        let range = from..out.len();
+        blocks.insert(id.clone(), Block { range, judged });
     }
     out.push_str(&text::foot(comments));
     Ok((out, blocks))

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
-use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -15,15 +14,15 @@ use sha2::{Digest, Sha256};
 
 use super::CheckoutError;
 use super::place::{self, Held, Stat};
-use super::view::{Judged, TaskView};
+use super::view::Judged;
 
 const MANIFEST: &str = ".checkout.json";
 /// Some 100 bytes a session or entry: far more than there will be.
 const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
 /// Some 120 bytes a task, for more tasks than there may be.
 const MAX_INDEX: u64 = 256 * 1024 * 1024;
-/// The digits of the checksum that an index begins with.
-const SUM: usize = 8;
+/// The bytes of the checksum that an index begins with.
+const SUM: usize = 4;
 
 /// Which files stand there, and git's id of what we wrote into them.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,17 +66,20 @@ impl Manifest {
     }
 }
 
-/// What was written of one task, and where in the file.
+/// Where a task stands in the file, and how it was judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Block {
-    pub(super) hash: u64,
     pub(super) range: Range<usize>,
     pub(super) judged: Judged,
 }
 
 /// Every task of the file.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Index {
+    /// Of how blocks are written: another one writes all of them anew.
+    pub(super) version: u32,
+    /// The state commit that the tasks were as in.
+    pub(super) state: CommitId,
     /// Of the file that it was made with.
     pub(super) content: String,
     pub(super) blocks: HashMap<TaskId, Block>,
@@ -126,23 +128,23 @@ impl Cache {
         self.keep(&self.stat, &json)
     }
 
-    /// The index of a file with this content; an empty one where there is none.
-    pub(super) fn index(&self, content: &str) -> Index {
-        let read = || {
-            let bytes = place::own_file(&self.index, MAX_INDEX)?;
-            let (sum, json) = bytes.split_at_checked(SUM)?;
-            let is_whole = sum == format!("{:08x}", crc32fast::hash(json)).as_bytes();
-            let index: Option<Index> = serde_json::from_slice(json).ok();
-            index.filter(|index| is_whole && index.content == content)
-        };
-        read().unwrap_or_default()
+    /// The index of a file with this content, if there is one.
+    pub(super) fn index(&self, content: &str) -> Option<Index> {
+        let bytes = place::own_file(&self.index, MAX_INDEX)?;
+        let (sum, body) = bytes.split_first_chunk::<SUM>()?;
+        let is_whole = u32::from_le_bytes(*sum) == crc32fast::hash(body);
+        let index: Index = is_whole
+            .then(|| postcard::from_bytes(body).ok())
+            .flatten()?;
+        let is_of_it = index.content == content && index.version == super::text::VERSION;
+        is_of_it.then_some(index)
     }
 
     pub(super) fn keep_index(&self, index: &Index) -> Result<(), CheckoutError> {
-        let json = serde_json::to_vec(index);
-        let json = json.map_err(|error| place::failed(&self.index)(error.into()))?;
-        let mut bytes = format!("{:08x}", crc32fast::hash(&json)).into_bytes();
-        bytes.extend(json);
+        let body = postcard::to_stdvec(index)
+            .map_err(|error| place::failed(&self.index)(std::io::Error::other(error)))?;
+        let mut bytes = crc32fast::hash(&body).to_le_bytes().to_vec();
+        bytes.extend(body);
         self.keep(&self.index, &bytes)
     }
 
@@ -150,12 +152,4 @@ impl Cache {
         crate::store::private_dir(&self.dir)?;
         place::write(&self.dir, path, bytes)
     }
-}
-
-/// Tells one view of a task from another. Equal only within one build of codex-orch: another one writes all blocks anew.
-pub(super) fn hash(view: &TaskView<'_>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    env!("CARGO_PKG_VERSION").hash(&mut hasher);
-    view.hash(&mut hasher);
-    hasher.finish()
 }

@@ -22,6 +22,9 @@ use super::view::TaskView;
 #[error("Failed to write the tasks as YAML: {0}")]
 pub struct Unwritable(String);
 
+/// Of how blocks are written: goes up when the same task is written in another way.
+pub(super) const VERSION: u32 = 1;
+
 /// The keys of a task, in our order.
 pub(super) const KEYS: [&str; 17] = [
     "id",

@@ -1,13 +1,15 @@
 //! The history of the state: which operations there were, and what one of them changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orch_core::state::State;
 use orch_protocol::Timestamp;
-use orch_protocol::ids::CommitId;
+use orch_protocol::ids::{CommitId, TaskId};
+use orch_protocol::task::Task;
 
 use super::commits::Logged;
 use super::files::{ARCHIVE, Shard, TASKS};
+use super::fold;
 use super::read::Part;
 use super::words::{Operation, operation};
 use super::{BareStore, StoreError};
@@ -61,12 +63,7 @@ impl BareStore {
         let logged = objects.history(operation, 1)?;
         let parent = logged.first().and_then(|logged| logged.parent.clone());
         let paths = objects.differing(parent.as_ref(), operation)?;
-        let below = |path: &String| {
-            let (dir, rest) = path.split_once('/')?;
-            (dir == TASKS || dir == ARCHIVE).then_some(())?;
-            Shard::of_path(rest)
-        };
-        let shards: BTreeSet<Shard> = paths.iter().filter_map(below).collect();
+        let shards: BTreeSet<Shard> = paths.iter().filter_map(|path| shard_of(path)).collect();
         let part = Part {
             outline: false,
             shards: Some(&shards),
@@ -87,6 +84,47 @@ impl BareStore {
         })
     }
 
+    /// Which files of tasks may differ from what they were in a state commit, what isn't folded yet included; none where
+    /// there is no such commit.
+    pub fn changed_since(&self, commit: &CommitId) -> Result<Option<BTreeSet<Shard>>, StoreError> {
+        let Some(snapshot) = self.snapshot()? else {
+            return Ok(None);
+        };
+        let (Some(objects), Some(head)) = (&snapshot.objects, &snapshot.head) else {
+            return Ok(None);
+        };
+        if !objects.exists(commit) {
+            return Ok(None);
+        }
+        let paths = match commit == head {
+            true => Vec::new(),
+            false => objects.differing(Some(commit), head)?,
+        };
+        let mut shards: BTreeSet<Shard> = paths.iter().filter_map(|path| shard_of(path)).collect();
+        shards.extend(fold::shards(fold::facts(&snapshot.operations)));
+        Ok(Some(shards))
+    }
+
+    /// The tasks of some files, whole, as they are now.
+    pub fn whole(&self, shards: &BTreeSet<Shard>) -> Result<BTreeMap<TaskId, Task>, StoreError> {
+        let Some(snapshot) = self.snapshot()? else {
+            return Err(self.busy());
+        };
+        let part = Part {
+            outline: false,
+            shards: Some(shards),
+            sessions: &|_| false,
+        };
+        let mut state = match (&snapshot.objects, &snapshot.head) {
+            (Some(objects), Some(head)) => self.load_part(objects, head, &part)?.state,
+            _ => State::default(),
+        };
+        fold::facts(&snapshot.operations).for_each(|fact| {
+            state.apply(fact);
+        });
+        Ok(state.tasks)
+    }
+
     /// The state as it was after an operation, without sessions; none where there is no such commit.
     pub fn state_at(&self, operation: &CommitId) -> Result<Option<State>, StoreError> {
         let Some((objects, _)) = self.opened()? else {
@@ -102,6 +140,13 @@ impl BareStore {
         };
         Ok(Some(self.load_part(&objects, operation, &part)?.state))
     }
+}
+
+/// The file of tasks that a path in the store is.
+fn shard_of(path: &str) -> Option<Shard> {
+    let (dir, rest) = path.split_once('/')?;
+    (dir == TASKS || dir == ARCHIVE).then_some(())?;
+    Shard::of_path(rest)
 }
 
 fn told(logged: Logged) -> Operation {

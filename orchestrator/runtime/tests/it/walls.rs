@@ -55,7 +55,13 @@ const WALLS: [(&str, &[&str], &[&str]); 8] = [
 
 /// Library, and the only source files that may name it.
 const FENCES: [(&str, &[&str]); 9] = [
-    ("postcard", &["orchestrator/runtime/src/store/outline.rs"]),
+    (
+        "postcard",
+        &[
+            "orchestrator/runtime/src/checkout/record.rs",
+            "orchestrator/runtime/src/store/outline.rs",
+        ],
+    ),
     (
         "git2",
         &[
