@@ -316,6 +316,27 @@ fn a_parent_that_had_lost_comes_in_where_the_other_one_closes_a_loop() {
         ..TaskEdit::default()
     };
     assert_eq!(edits(&merged.lost), [edit]);
+    // Where that one closes a loop too, through what the first side changed, there is none, and both are told.
+    ours.insert(id(lighter), part(lighter, "b"));
+    let merged = self::merged(&base, &ours, &theirs);
+    assert_eq!(merged.value[&id("b")].parent, None);
+    assert_eq!(merged.lost.len(), 2);
+    for (mut into, from) in [(ours.clone(), &theirs), (theirs.clone(), &ours)] {
+        assert_eq!(merge_into(&base, &mut into, from), merged.lost);
+        assert_eq!(into, merged.value);
+    }
+}
+
+#[test]
+fn a_task_kept_for_an_edge_that_closes_a_cycle_is_not_kept() {
+    // One side removed a, and gave b and c a need on it; the other gave a a need on b.
+    let base = backlog(&[task("a"), task("c")]);
+    let ours = backlog(&[needing("a", &["b"]), task("c")]);
+    let theirs = backlog(&[needing("b", &["a"]), needing("c", &["a"])]);
+    let newest_is_ours = id("a") > id("b");
+    let merged = laws([&base, &ours, &theirs], merge_backlogs);
+    assert_eq!(merged.contains_key(&id("a")), !newest_is_ours);
+    assert!(merged[&id("c")].needs.contains(&id("a")));
 }
 
 #[test]
