@@ -216,8 +216,9 @@ fn changes(n: usize, head: &CommitId) -> Vec<Change> {
     );
     task.priority = (n % 5) as u8;
     task.owner = n.is_multiple_of(3).then(|| "agent".to_owned());
-    task.acceptance =
-        n.is_multiple_of(4).then(|| "Its tests pass, and the page about it is true.".to_owned());
+    task.acceptance = n
+        .is_multiple_of(4)
+        .then(|| "Its tests pass, and the page about it is true.".to_owned());
     task.parent = (!n.is_multiple_of(10)).then(|| id(n - n % 10));
     task.needs = [n / 2, n / 3]
         .into_iter()

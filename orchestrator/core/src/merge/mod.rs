@@ -72,7 +72,7 @@ pub fn merge_backlogs(
     let mut value = ours.clone();
     let mut lost = Vec::new();
     let _ = take_in(base, &mut value, theirs, &mut lost);
-    cycles::break_all(base, &mut value, &mut lost);
+    settle(base, &mut value, &mut lost, cycles::break_all);
     Merged { value, lost }
 }
 
@@ -85,8 +85,60 @@ pub fn merge_into(
 ) -> Vec<Lost> {
     let mut lost = Vec::new();
     let linked = take_in(base, ours, theirs, &mut lost);
-    cycles::break_from(&linked, base, ours, &mut lost);
+    settle(base, ours, &mut lost, |base, tasks, lost| {
+        cycles::break_from(&linked, base, tasks, lost);
+    });
     lost
+}
+
+/// Breaks cycles. A task that was kept only for an edge that is left out goes after all, as one that was left alone; so
+/// the edges are weighed again without it.
+fn settle(
+    base: &BTreeMap<TaskId, Task>,
+    tasks: &mut BTreeMap<TaskId, Task>,
+    lost: &mut Vec<Lost>,
+    break_cycles: impl Fn(&BTreeMap<TaskId, Task>, &mut BTreeMap<TaskId, Task>, &mut Vec<Lost>),
+) {
+    loop {
+        let kept: Vec<TaskId> = lost.iter().filter_map(kept_for_change).collect();
+        if kept.is_empty() {
+            return break_cycles(base, tasks, lost);
+        }
+        let (mut settled, mut told) = (tasks.clone(), lost.clone());
+        break_cycles(base, &mut settled, &mut told);
+        let goes: Vec<TaskId> = kept
+            .into_iter()
+            .filter(|id| settled.get(id) == base.get(id))
+            .collect();
+        if goes.is_empty() {
+            (*tasks, *lost) = (settled, told);
+            return;
+        }
+        for entry in lost.iter_mut() {
+            let task = kept_for_change(entry).filter(|id| goes.contains(id));
+            if let Some(task) = task.and_then(|id| tasks.remove(&id)) {
+                *entry = Lost {
+                    change: Change::MergeTask {
+                        task: task.id.clone(),
+                        base: None,
+                        theirs: Some(Box::new(task)),
+                    },
+                    why: "one side removed the task, and what the other made it need or be a part of closes a cycle"
+                        .to_owned(),
+                };
+            }
+        }
+    }
+}
+
+/// The task that one side removed and that was kept because the other changed it.
+fn kept_for_change(lost: &Lost) -> Option<TaskId> {
+    match &lost.change {
+        Change::MergeTask {
+            task, theirs: None, ..
+        } => Some(task.clone()),
+        _ => None,
+    }
 }
 
 /// Merges task by task. The tasks that have a need or a parent now that they didn't have in `ours`.

@@ -328,6 +328,18 @@ fn a_parent_that_had_lost_comes_in_where_the_other_one_closes_a_loop() {
 }
 
 #[test]
+fn a_task_kept_for_an_edge_that_closes_a_cycle_is_not_kept() {
+    // One side removed a, and gave b and c a need on it; the other gave a a need on b.
+    let base = backlog(&[task("a"), task("c")]);
+    let ours = backlog(&[needing("a", &["b"]), task("c")]);
+    let theirs = backlog(&[needing("b", &["a"]), needing("c", &["a"])]);
+    let newest_is_ours = id("a") > id("b");
+    let merged = laws([&base, &ours, &theirs], merge_backlogs);
+    assert_eq!(merged.contains_key(&id("a")), !newest_is_ours);
+    assert!(merged[&id("c")].needs.contains(&id("a")));
+}
+
+#[test]
 fn a_full_list_of_evidence_keeps_its_commits() {
     let seen = |kind, n: i64| Evidence {
         kind,

@@ -73,28 +73,8 @@ pub(super) fn facts(operations: &[Operation]) -> impl Iterator<Item = &Fact> {
 /// Which tasks' files facts change.
 pub(super) fn shards<'a>(facts: impl Iterator<Item = &'a Fact>) -> BTreeSet<Shard> {
     facts
-        .filter_map(|fact| match &fact.event {
-            Event::Changed { change, .. } => Some(Shard::of(change.task())),
-            Event::RunStarted { .. }
-            | Event::RunEnded { .. }
-            | Event::SessionOpened { .. }
-            | Event::TurnRecorded { .. }
-            | Event::TurnSummarised { .. }
-            | Event::SessionDigested { .. }
-            | Event::Proposed { .. }
-            | Event::ProposalSettled { .. }
-            | Event::ContextSet { .. }
-            | Event::CheckpointReached { .. }
-            | Event::DriftMet { .. }
-            | Event::DriftChosen { .. }
-            | Event::Anchored { .. }
-            | Event::TurnReverted { .. }
-            | Event::MilestoneSet { .. }
-            | Event::RewritesFound { .. }
-            | Event::HandEdited { .. }
-            | Event::Undone { .. }
-            | Event::ProjectMerged { .. } => None,
-        })
+        .filter_map(|fact| State::task_of(&fact.event))
+        .map(Shard::of)
         .collect()
 }
 

@@ -9,6 +9,7 @@ use orch_core::name;
 use orch_core::state::State;
 use orch_protocol::fact::Event;
 use orch_protocol::ids::{LogId, RunId, ThreadId};
+use orch_protocol::proposal::{Change, TaskEdit};
 use orch_protocol::session::Digest;
 use orch_runtime::checkout::place::{Put, exchange};
 use orch_runtime::checkout::{Checkout, CheckoutError, TASKS};
@@ -52,6 +53,23 @@ impl Stand {
         store.fold().await.unwrap();
         let state = store.load(&Wanted::default()).await.unwrap();
         Self { dir, store, state }
+    }
+
+    /// Gives the one task another title.
+    async fn retitle(&mut self, n: u64, title: &str) {
+        let log = LogId::new("log");
+        let change = Change::EditTask {
+            task: self.state.tasks.keys().next().unwrap().clone(),
+            edit: TaskEdit {
+                title: Some(title.to_owned()),
+                ..TaskEdit::default()
+            },
+        };
+        let reason = "test".to_owned();
+        let edit = fact(&log, 2 + n, Event::Changed { change, reason });
+        self.store.append(&[edit]).await.unwrap();
+        self.store.fold().await.unwrap();
+        self.state = self.store.load(&Wanted::default()).await.unwrap();
     }
 
     fn root(&self) -> PathBuf {
@@ -299,7 +317,10 @@ async fn the_cache_may_vanish_or_be_damaged() {
             match n {
                 0 => fs::remove_file(&path).unwrap(),
                 1 => fs::write(&path, &bytes[..bytes.len() / 2]).unwrap(),
-                2 => fs::write(&path, String::from_utf8(bytes).unwrap().replace('1', "2")).unwrap(),
+                2 => {
+                    let changed: Vec<u8> = bytes.iter().map(|byte| byte ^ 1).collect();
+                    fs::write(&path, changed).unwrap();
+                }
                 _ => fs::write(&path, "\u{0}").unwrap(),
             }
         }
@@ -307,8 +328,7 @@ async fn the_cache_may_vanish_or_be_damaged() {
             stand.checkout().edited().unwrap().is_none(),
             "nobody edited it"
         );
-        let id = stand.state.tasks.keys().next().unwrap().clone();
-        stand.state.tasks.get_mut(&id).unwrap().title = format!("title {n}");
+        stand.retitle(n, &format!("title {n}")).await;
         assert!(stand.refresh().unwrap().is_empty());
         let text = fs::read_to_string(stand.root().join(TASKS)).unwrap();
         assert!(text.contains(&format!("title: title {n}")), "{text}");
