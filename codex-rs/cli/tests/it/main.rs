@@ -21,6 +21,7 @@ mod places;
 mod privacy;
 mod resume;
 mod screen;
+mod state;
 mod together;
 mod trouble;
 mod tui;
