@@ -2,18 +2,18 @@
 //! bring comes back as inputs.
 
 mod afterwards;
+mod asked;
 
 use std::collections::VecDeque;
 
 use jiff::SignedDuration;
 use orch_core::agent::Agent;
 use orch_core::brief::{Brief, BriefLimits};
-use orch_core::command::{Asker, Named, Reads, Refusal, TaskCommand};
+use orch_core::command::{Named, Refusal};
 use orch_core::judge::{Here, Stand, claimed_commits};
 use orch_core::run::Start;
 use orch_core::state::State;
-use orch_core::supervisor::{About, Effect, HandEdit, Input, Supervisor};
-use orch_core::undo;
+use orch_core::supervisor::{About, Effect, Input, Supervisor};
 use orch_protocol::git::CommitSummary;
 use orch_protocol::ids::{RunId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
@@ -22,11 +22,9 @@ use thiserror::Error;
 
 use crate::git::GitError;
 use crate::ports::{
-    Asked, Backlog, Clock, Engine, EngineTrouble, Git, Judged, Launch, Ran, StateStore, Wanted,
+    Asked, Clock, Engine, EngineTrouble, Git, Judged, Launch, Ran, StateStore, Wanted,
 };
 use crate::store::StoreError;
-use crate::store::history::Versions;
-use crate::store::words::Operation;
 
 /// A turn that nothing was heard of for this long has ended, whatever ended it.
 const STILL: SignedDuration = SignedDuration::from_mins(10);
@@ -202,81 +200,6 @@ impl Driver<'_> {
         let state = self.store.load(&Wanted::of(threads)).await?;
         let log = self.store.log_id().clone();
         Ok(Supervisor::new(state, log, self.limits))
-    }
-
-    /// Changes the backlog for a person or the main agent. Durable and visible to all when this returns; whoever asked is
-    /// answered first, and the store folded then.
-    pub async fn command(
-        &mut self,
-        asker: Asker,
-        command: TaskCommand,
-    ) -> Result<Result<Vec<Named>, Refusal>, DriverError> {
-        let backlog = match command.reads() {
-            Reads::Named(prefixes) if prefixes.is_empty() => Backlog::Untouched,
-            Reads::Named(prefixes) => Backlog::Of(prefixes),
-            Reads::All => Backlog::Outline,
-        };
-        let state = self.store.load(&Wanted::backlog(backlog)).await?;
-        let log = self.store.log_id().clone();
-        let mut supervisor = Supervisor::new(state, log, self.limits);
-        let asker = Asker {
-            nonce: supervisor.nonce(),
-            ..asker
-        };
-        let mut turn = Turn::default();
-        let input = Input::Command {
-            asker: Box::new(asker),
-            command: Box::new(command),
-        };
-        self.drive(&mut supervisor, input, &mut turn).await?;
-        Ok(turn.answer.unwrap_or(Err(Refusal::Nothing)))
-    }
-
-    /// Records what an edit by hand of the checkout comes to. Durable when this returns; what was changed is told.
-    pub async fn hand_edit(
-        &mut self,
-        asker: Asker,
-        edit: HandEdit,
-    ) -> Result<Vec<Named>, DriverError> {
-        let mut supervisor = self.loaded(&[]).await?;
-        let mut turn = Turn::default();
-        let input = Input::HandEdit {
-            asker: Box::new(asker),
-            edit: Box::new(edit),
-        };
-        self.drive(&mut supervisor, input, &mut turn).await?;
-        Ok(turn.answer.and_then(Result::ok).unwrap_or_default())
-    }
-
-    /// Takes back what an operation changed; later changes of other things stay. Tells whether there was anything to take
-    /// back.
-    pub async fn undo(
-        &mut self,
-        asker: Asker,
-        operation: &Operation,
-        versions: Versions,
-    ) -> Result<bool, DriverError> {
-        let Versions {
-            before,
-            after,
-            backlog,
-        } = versions;
-        let state = self.store.load(&Wanted::backlog(backlog)).await?;
-        let events = undo::facts(&before, &after, &state);
-        if events.is_empty() {
-            return Ok(false);
-        }
-        let log = self.store.log_id().clone();
-        let mut supervisor = Supervisor::new(state, log, self.limits);
-        let input = Input::Undo {
-            asker: Box::new(asker),
-            operation: operation.id.clone(),
-            what: operation.what.clone(),
-            events,
-        };
-        self.drive(&mut supervisor, input, &mut Turn::default())
-            .await?;
-        Ok(true)
     }
 
     /// Loads the state as far as it is wanted, and finishes what dead processes have left unfinished.

@@ -195,7 +195,7 @@ fn of_several_all_are_changed_or_none() {
     );
     refused(
         &["edit", &goal, "--parent", &delta],
-        "part: G (Goal) → D (Delta) → G (Goal)",
+        "itself: D (Delta) → G (Goal) → D (Delta)",
     );
     refused(
         &["edit", &goal, "--title", "x", "--priority", "7"],
