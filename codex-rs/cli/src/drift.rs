@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
             let (Some(choice), Some(thread), Some(now)) = (
                 OnDrift::parse(&choice),
                 entry.thread.clone(),
-                seen.snapshot.as_ref(),
+                seen.stand.as_ref(),
             ) else {
                 return Err(Trouble::new(
                     "there is no repository here",

@@ -11,7 +11,7 @@ const OURS: &str = "
 codex-orch adds (everything above is upstream's own):
                       The TUI, resume, fork, agents and app-server with the supervisor between; [--no-orch] without
   exec ...            Upstream's exec, recorded: [--on-drift stop|fork|fast-forward|rebuild] [--no-orch]
-  tasks               The backlog, judged by git: list, ready, show, add, edit, start, done, block, drop, need, search ...
+  tasks               The backlog, judged by git: list, show, add, edit, done, need, graph, import, export ...
   journal             What happened, session by session: list, show
   state               What is known here, and where it is kept: show
   drift               Conversations that no longer fit the repository: status, resolve

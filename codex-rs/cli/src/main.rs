@@ -25,7 +25,6 @@ mod session;
 mod state;
 mod tasks;
 // Not called yet: `tasks graph` will.
-#[allow(dead_code)]
 mod tasks_graph;
 mod trouble;
 mod tui_line;

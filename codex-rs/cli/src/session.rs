@@ -6,12 +6,12 @@ use orch_agents::all;
 use orch_core::agent::Agent;
 use orch_core::judge::{Here, Stand};
 use orch_core::state::State;
-use orch_protocol::git::GitSnapshot;
+use orch_protocol::ids::TaskId;
 use orch_runtime::checkout::Checkout;
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
 use orch_runtime::place::{Aside, Place};
-use orch_runtime::ports::{Backlog, Clock, Engine, StateStore as _, SystemClock, Wanted};
+use orch_runtime::ports::{Backlog, Clock, Engine, Git as _, StateStore as _, SystemClock, Wanted};
 use orch_runtime::store::{BareStore, log};
 use orch_runtime::upstream::RolloutsOnly;
 
@@ -33,11 +33,33 @@ pub(crate) struct Project {
     agents: Vec<Box<dyn Agent>>,
 }
 
+/// Whether what git says is asked for archived tasks as well.
+enum Archive {
+    Judged,
+    Unjudged,
+}
+
 /// The state as seen from HEAD.
 pub(crate) struct Seen {
     pub(crate) state: State,
-    pub(crate) snapshot: Option<GitSnapshot>,
+    /// None outside a repository.
+    pub(crate) stand: Option<Stand>,
     pub(crate) here: Here,
+}
+
+impl Seen {
+    /// The archived tasks that are there, taken out and seen as a backlog of their own.
+    pub(crate) fn take_archive(&mut self) -> Self {
+        Self {
+            state: State {
+                project: self.state.project.clone(),
+                tasks: std::mem::take(&mut self.state.archive),
+                ..State::default()
+            },
+            stand: self.stand.clone(),
+            here: self.here.clone(),
+        }
+    }
 }
 
 impl Project {
@@ -99,19 +121,63 @@ impl Project {
         self.look(backlog).await
     }
 
+    /// Enough of the backlog to judge it, and the tasks whose ids begin as `given` whole, archived or not.
+    pub(crate) async fn see_tasks(&mut self, given: &[String]) -> Result<Seen, Trouble> {
+        self.take_in().await;
+        let mut state = self.state(Backlog::Outline).await?;
+        let names: Vec<String> = given.iter().filter_map(|id| TaskId::prefix(id)).collect();
+        if !names.is_empty() {
+            let wanted = Wanted::backlog(Backlog::Of(names.clone()));
+            let whole = self.store.load(&wanted).await?;
+            let is_named = |id: &TaskId| names.iter().any(|name| id.as_str().starts_with(name));
+            for (id, task) in whole.tasks.into_iter().filter(|(id, _)| is_named(id)) {
+                state.archive.remove(&id);
+                state.tasks.insert(id, task);
+            }
+            for (id, task) in whole.archive.into_iter().filter(|(id, _)| is_named(id)) {
+                state.tasks.remove(&id);
+                state.archive.insert(id, task);
+            }
+        }
+        self.seen(state, Archive::Judged).await
+    }
+
+    /// The whole backlog and the archive, which is judged as well.
+    pub(crate) async fn see_archive(&mut self) -> Result<Seen, Trouble> {
+        self.take_in().await;
+        let state = self.state(Backlog::Whole).await?;
+        self.seen(state, Archive::Judged).await
+    }
+
     /// [`Project::see_of`], without looking at the checkout.
     pub(crate) async fn look(&mut self, backlog: Backlog) -> Result<Seen, Trouble> {
+        let state = self.state(backlog).await?;
+        self.seen(state, Archive::Unjudged).await
+    }
+
+    async fn state(&mut self, backlog: Backlog) -> Result<State, Trouble> {
         let (mut engine, mut tell) = (RolloutsOnly, out::note);
         let mut driver = self.driver(&mut engine, &mut tell);
         let supervisor = driver.open(&Wanted::backlog(backlog)).await?;
-        let snapshot = driver.git.look().await?;
-        let stand = snapshot.as_ref().map(Stand::from);
-        let here = driver.here(supervisor.state(), stand.as_ref(), &[]).await?;
-        Ok(Seen {
-            state: supervisor.state().clone(),
-            snapshot,
-            here,
-        })
+        Ok(supervisor.into_state())
+    }
+
+    async fn seen(&mut self, mut state: State, archive: Archive) -> Result<Seen, Trouble> {
+        let stand = self.git.stand().await?;
+        let archived = match archive {
+            Archive::Judged => std::mem::take(&mut state.archive),
+            Archive::Unjudged => Default::default(),
+        };
+        let ids: Vec<TaskId> = archived.keys().cloned().collect();
+        state.tasks.extend(archived);
+        let (mut engine, mut tell) = (RolloutsOnly, out::note);
+        let driver = self.driver(&mut engine, &mut tell);
+        let here = driver.here(&state, stand.as_ref(), &[]).await?;
+        for id in ids {
+            let task = state.tasks.remove(&id);
+            state.archive.extend(task.map(|task| (id, task)));
+        }
+        Ok(Seen { state, stand, here })
     }
 
     /// Ends a command that only reads: all there is to do is to fold what dead processes have left. Where that can't be

@@ -4,6 +4,7 @@ mod milestone;
 mod plan;
 mod reads;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use orch_protocol::Timestamp;
@@ -186,7 +187,7 @@ pub enum Refusal {
     },
     #[error("that need would close a cycle: {}", listed(.0, " → "))]
     Cycle(Vec<Named>),
-    #[error("that parent would be a part of its own part: {}", listed(.0, " → "))]
+    #[error("that parent would wait for itself: {}", listed(.0, " → "))]
     ParentCycle(Vec<Named>),
     #[error("{task} doesn't need {need}")]
     NoNeed { task: Named, need: Named },
@@ -217,8 +218,8 @@ impl Refusal {
             Refusal::Priority(_) => "use 0, 1, 2, 3 or 4; 2 is the default",
             Refusal::NoTask(_) => "codex-orch tasks list --all shows every id",
             Refusal::Ambiguous { .. } => "write more characters of the id",
-            Refusal::Cycle(_) => "leave out one of the needs on that way, or turn one round",
-            Refusal::ParentCycle(_) => "give it a parent that is no part of it",
+            Refusal::Cycle(_) => "a parent waits for its parts; leave out one of the needs on that way, or turn one round",
+            Refusal::ParentCycle(_) => "a parent waits for its parts: give it one that doesn't wait for it already",
             Refusal::NoNeed { .. } => "codex-orch tasks show tells what a task needs",
             Refusal::NoName => {
                 "give a few words, as in: codex-orch tasks milestone set \"First release\""
@@ -231,25 +232,35 @@ impl Refusal {
     }
 }
 
-/// Finds the task that `given` names: a whole id or its unambiguous beginning.
+/// Finds the task that `given` names: a whole id or its unambiguous beginning. Archived tasks are looked at only where the
+/// backlog has none of that beginning.
 pub fn find<'a>(state: &'a State, given: &str) -> Result<&'a Task, Refusal> {
     let unknown = || Refusal::NoTask(one_line(given, 40));
     let prefix = TaskId::prefix(given).ok_or_else(unknown)?;
-    let mut found = state
-        .tasks
-        .range(TaskId::new(prefix.clone())..)
-        .take_while(|(id, _)| id.as_str().starts_with(&prefix));
-    let (_, first) = found.next().ok_or_else(unknown)?;
-    match found.next() {
-        None => Ok(first),
-        Some((_, second)) => {
-            let mut candidates = vec![Named::of(first), Named::of(second)];
-            candidates.extend(found.by_ref().take(3).map(|(_, task)| Named::of(task)));
-            Err(Refusal::Ambiguous {
-                given: given.trim().to_owned(),
-                candidates,
-                more: found.count(),
-            })
-        }
-    }
+    [&state.tasks, &state.archive]
+        .into_iter()
+        .find_map(|tasks| among(tasks, given, &prefix))
+        .unwrap_or_else(|| Err(unknown()))
+}
+
+/// The one task whose id begins so; none where no id does.
+fn among<'a>(
+    tasks: &'a BTreeMap<TaskId, Task>,
+    given: &str,
+    prefix: &str,
+) -> Option<Result<&'a Task, Refusal>> {
+    let mut found = tasks
+        .range(TaskId::new(prefix)..)
+        .take_while(|(id, _)| id.as_str().starts_with(prefix));
+    let (_, first) = found.next()?;
+    let Some((_, second)) = found.next() else {
+        return Some(Ok(first));
+    };
+    let mut candidates = vec![Named::of(first), Named::of(second)];
+    candidates.extend(found.by_ref().take(3).map(|(_, task)| Named::of(task)));
+    Some(Err(Refusal::Ambiguous {
+        given: given.trim().to_owned(),
+        candidates,
+        more: found.count(),
+    }))
 }

@@ -294,6 +294,11 @@ impl Supervisor {
         &self.state
     }
 
+    /// Gives up the machine for its state.
+    pub fn into_state(self) -> State {
+        self.state
+    }
+
     /// Takes in what other processes have made durable since the state was loaded (the main agent's tools, a second
     /// terminal). `state` holds every fact of ours as well: they are durable too.
     pub fn refresh(&mut self, state: State) {

@@ -2,7 +2,7 @@
 //! bring comes back as inputs.
 
 mod afterwards;
-mod changes;
+mod asked;
 
 use std::collections::VecDeque;
 
@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::git::GitError;
 use crate::ports::{
-    Asked, Backlog, Clock, Engine, EngineTrouble, Git, Judged, Launch, Ran, StateStore, Wanted,
+    Asked, Clock, Engine, EngineTrouble, Git, Judged, Launch, Ran, StateStore, Wanted,
 };
 use crate::store::StoreError;
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use orch_core::command::{TaskCommand, find};
+use orch_core::command::{Refusal, TaskCommand, find};
 use orch_core::graph::ready;
 use orch_protocol::task::{Task, TaskStatus};
 use orch_protocol::text::one_line;
@@ -19,7 +19,7 @@ use super::write::{self, done, refused};
 use crate::backlog::{Who, try_change, whole_commit};
 use crate::config::Config;
 use crate::journal::sort_key;
-use crate::session::{Project, working_directory};
+use crate::session::{Project, Seen, working_directory};
 use crate::tasks::order;
 use crate::trouble::{Trouble, chain};
 
@@ -155,7 +155,12 @@ impl Desk {
             limit,
         }: List,
     ) -> Result<Answer, Trouble> {
-        let seen = self.project()?.see().await?;
+        // Words are looked for in texts that an outline doesn't hold.
+        let backlog = match text {
+            Some(_) => Backlog::Whole,
+            None => Backlog::Outline,
+        };
+        let seen = self.project()?.see_of(backlog).await?;
         let tasks = Tasks::new(&seen.state, &seen.here);
         let words = text.as_deref().map(Words::new);
         let holds = |task: &Task| {
@@ -182,19 +187,27 @@ impl Desk {
     }
 
     async fn ready(&mut self, limit: usize) -> Result<Answer, Trouble> {
-        let seen = self.project()?.see().await?;
+        let seen = self.project()?.see_of(Backlog::Outline).await?;
         let tasks = Tasks::new(&seen.state, &seen.here);
         let found = ready(&seen.state.tasks, &tasks.statuses);
         Ok(listed(&tasks, &found, limit))
     }
 
     async fn show(&mut self, given: &str) -> Result<Answer, Trouble> {
-        let seen = self.project()?.see().await?;
-        let tasks = Tasks::new(&seen.state, &seen.here);
-        Ok(match find(&seen.state, given) {
-            Ok(task) => Answer::of(tasks.whole(task), &tasks.row(task).1),
-            Err(refusal) => refused(&refusal),
-        })
+        let given = [given.to_owned()];
+        let mut seen = self.project()?.see_tasks(&given).await?;
+        let id = match find(&seen.state, &given[0]) {
+            Ok(task) => task.id.clone(),
+            Err(refusal) => return Ok(refused(&refusal)),
+        };
+        let archive = seen.take_archive();
+        let of = |seen: &Seen| {
+            let tasks = Tasks::new(&seen.state, &seen.here);
+            let task = seen.state.tasks.get(&id)?;
+            Some(Answer::of(tasks.whole(task), &tasks.row(task).1))
+        };
+        let unknown = || refused(&Refusal::NoTask(id.to_string()));
+        Ok(of(&seen).or_else(|| of(&archive)).unwrap_or_else(unknown))
     }
 
     async fn link(&mut self, caller: Caller, link: Link) -> Result<Answer, Trouble> {

@@ -27,7 +27,7 @@ fn as_json(project: &Project, seen: &Seen) -> Result<(), Trouble> {
             "store": project.place.store.display().to_string(),
             "checkout": project.place.checkout.as_ref().map(|path| path.display().to_string()),
             "commit": project.store.head()?,
-            "head": seen.snapshot.as_ref().map(|snapshot| &snapshot.head),
+            "head": seen.stand.as_ref().map(|stand| &stand.head),
             "project": seen.state.project,
             "sessions": project.store.sessions()?,
             "journal": seen.state.journal.keys().collect::<Vec<_>>(),
@@ -36,14 +36,7 @@ fn as_json(project: &Project, seen: &Seen) -> Result<(), Trouble> {
     }))
 }
 
-fn as_text(
-    project: &Project,
-    Seen {
-        state,
-        snapshot,
-        here,
-    }: &Seen,
-) -> Result<(), Trouble> {
+fn as_text(project: &Project, Seen { state, stand, here }: &Seen) -> Result<(), Trouble> {
     let statuses = Statuses::judge(&state.tasks, here);
     let count = |wanted: &str| {
         state
@@ -52,9 +45,9 @@ fn as_text(
             .filter(|id| statuses.of(id).name() == wanted)
             .count()
     };
-    let head = snapshot.as_ref().map_or_else(
+    let head = stand.as_ref().map_or_else(
         || "no repository".to_owned(),
-        |snapshot| head_text(&snapshot.head),
+        |stand| head_text(&stand.head),
     );
     out::line(&format!("seen from   {head}"))?;
     let context = state.context(here.branch.as_deref());

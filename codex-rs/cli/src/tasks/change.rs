@@ -9,6 +9,7 @@ use orch_protocol::task::{ClaimState, Task};
 use orch_protocol::text::one_line;
 use serde_json::{Value, json};
 
+use super::document;
 use super::editor::{Wrong, edited};
 use super::line::{Add, Done, Edit, MilestoneCommand, Need, Note, Said};
 use crate::backlog::{Who, change, commit};
@@ -45,8 +46,11 @@ pub(crate) async fn add(project: Project, add: Add) -> Result<(), Trouble> {
     changed(project, together(commands), "added", add.json).await
 }
 
-/// Changes the fields that are given, of all the tasks that are named.
+/// Changes the fields that are given, of all the tasks that are named; where none is given, the tasks are edited whole.
 pub(crate) async fn edit(project: Project, given: Edit) -> Result<(), Trouble> {
+    if names_no_field(&given) {
+        return document::edit(project, &given.tasks, given.json).await;
+    }
     let target_commit = match given.target_commit.as_deref().map(str::trim) {
         None => None,
         Some("") => Some(CommitId::new("")),
@@ -68,6 +72,31 @@ pub(crate) async fn edit(project: Project, given: Edit) -> Result<(), Trouble> {
     };
     let commands = given.tasks.into_iter().map(one).collect();
     changed(project, together(commands), "changed", given.json).await
+}
+
+fn names_no_field(given: &Edit) -> bool {
+    let Edit {
+        tasks: _,
+        title,
+        owner,
+        priority,
+        parent,
+        milestone,
+        acceptance,
+        note,
+        target_commit,
+        json: _,
+    } = given;
+    let texts = [
+        title,
+        owner,
+        parent,
+        milestone,
+        acceptance,
+        note,
+        target_commit,
+    ];
+    priority.is_none() && texts.into_iter().all(Option::is_none)
 }
 
 /// Says that tasks are done.
@@ -232,15 +261,20 @@ pub(crate) async fn changed(
     json: bool,
 ) -> Result<(), Trouble> {
     let tasks = change(&mut project, Who::Person, command).await?;
+    touched(&tasks, word, json)?;
+    project.settle().await;
+    Ok(())
+}
+
+/// Tells which tasks were touched, and how in a word.
+pub(crate) fn touched(tasks: &[Named], word: &str, json: bool) -> Result<(), Trouble> {
     if json {
         let tasks: Vec<Value> = tasks.iter().map(|task| json!({"id": task.id})).collect();
-        out::json(&json!({"schema": "codex-orch.tasks/1", "tasks": tasks}))?;
-    } else {
-        for Named { id, title } in tasks {
-            out::line(&format!("{word} {id}  {title}"))?;
-        }
+        return out::json(&json!({"schema": "codex-orch.tasks/1", "tasks": tasks}));
     }
-    project.settle().await;
+    for Named { id, title } in tasks {
+        out::line(&format!("{word} {id}  {title}"))?;
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Completion in the shell: of commands and options as clap knows them, and of task ids with their titles.
 //!
 //! The script that `tasks completion` prints asks this binary at every Tab, by [`VARIABLE`]. The answer is made from the
-//! state as it lies there: nothing is written, no git is asked, and whatever goes wrong is silence.
+//! state as it lies there: nothing is written but the store's cache, no git is asked, and whatever goes wrong is silence.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

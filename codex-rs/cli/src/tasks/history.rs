@@ -12,7 +12,7 @@ use super::show::{came_from, observed};
 use super::{when, why};
 use crate::out;
 use crate::screen::{Screen, paint, styled, wrapped};
-use crate::session::Seen;
+use crate::session::{Project, Seen};
 use crate::trouble::Trouble;
 
 /// Something of a task's history.
@@ -28,7 +28,15 @@ struct Entry {
 }
 
 /// Prints the history of a task.
-pub(crate) fn log(seen: &Seen, asked: &Log) -> Result<(), Trouble> {
+pub(crate) async fn log(mut project: Project, asked: &Log) -> Result<(), Trouble> {
+    let given = std::slice::from_ref(&asked.task);
+    let seen = project.see_tasks(given).await?;
+    logged(&seen, asked)?;
+    project.finish().await;
+    Ok(())
+}
+
+fn logged(seen: &Seen, asked: &Log) -> Result<(), Trouble> {
     let task = find(&seen.state, &asked.task)?;
     let entries = entries(task, seen)?;
     if asked.shown.json {

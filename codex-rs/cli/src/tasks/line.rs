@@ -1,4 +1,7 @@
-//! The command line of `codex-orch tasks`: what may be said, and its help. What is done about it stands elsewhere.
+//! The command line of `codex-orch tasks`: what may be said, and its help. What is done about it stands elsewhere. What
+//! reads and writes files stands in `files.rs`.
+
+mod files;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use orch_protocol::Timestamp;
@@ -6,6 +9,8 @@ use orch_protocol::task::Task;
 
 use super::{completion, when};
 use crate::screen::Look;
+
+pub(crate) use files::{Export, Graph, Import, Target};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +56,26 @@ Examples:
     Search(Search),
     /// Tells what was said and seen of a task, oldest first
     Log(Log),
+    /// Draws what waits for what: a tree or a graph here, or a picture in a file
+    #[command(after_help = "\
+Examples:
+  codex-orch tasks graph --format graph --focus 4k2
+  codex-orch tasks graph --all -o backlog.html
+  codex-orch tasks graph --format dot | dot -Tpdf -o graph.pdf")]
+    Graph(Graph),
+    /// Takes over the backlog of another tool: beads, Task Master, Backlog.md, a checklist
+    #[command(after_help = "\
+Examples:
+  codex-orch tasks import TODO.md --dry-run
+  codex-orch tasks import .beads
+  codex-orch tasks import backlog --format backlog-md")]
+    Import(Import),
+    /// Writes tasks for other tools: yaml, json, a checklist, beads
+    #[command(after_help = "\
+Examples:
+  codex-orch tasks export --format markdown > TODO.md
+  codex-orch tasks export --all -o issues.jsonl --format beads")]
+    Export(Export),
     /// Adds a task, or several at once
     #[command(after_help = "\
 Examples:
@@ -59,7 +84,7 @@ Examples:
   git log -1 --format=%s | codex-orch tasks add -
   codex-orch tasks add --stdin --parent 4k2 < steps.txt")]
     Add(Add),
-    /// Changes fields of tasks
+    /// Changes fields of tasks; without any named, all of them in $EDITOR
     #[command(after_help = "\
 An empty text clears a field:
   codex-orch tasks edit 4k2 --owner \"\" --title \"Write the whole parser\"")]
@@ -193,6 +218,12 @@ pub(crate) struct List {
     /// Also those that are done or dropped
     #[arg(long, short)]
     pub(crate) all: bool,
+    /// Those that were archived, and no others
+    #[arg(long)]
+    pub(crate) archived: bool,
+    /// What was archived is looked at as well.
+    #[arg(skip)]
+    pub(crate) with_archive: bool,
     /// At most so many
     #[arg(long, short = 'n', value_name = "N")]
     pub(crate) limit: Option<usize>,

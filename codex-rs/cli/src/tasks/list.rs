@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use orch_core::graph::Statuses;
+use orch_core::judge::is_unknown;
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
 use orch_protocol::text::one_line;
 use orch_runtime::checkout::views;
+use orch_runtime::ports::Backlog;
 use serde_json::{Value, json};
 
 use super::line::{Key, List, Ready, Search, Sort, Standing};
@@ -15,7 +17,7 @@ use super::select::{is_narrowed, select, texts, words};
 use super::tree::branches;
 use crate::out;
 use crate::screen::{Screen, cut, paint, styled};
-use crate::session::Seen;
+use crate::session::{Project, Seen};
 use crate::trouble::Trouble;
 
 /// What `ready` asks of `list`.
@@ -33,16 +35,37 @@ pub(crate) fn search(asked: Search) -> List {
     List {
         text: Some(asked.words.join(" ")),
         all: true,
+        with_archive: true,
         limit: asked.limit,
         shown: asked.shown,
         ..List::default()
     }
 }
 
+/// Looks at as much of the project as a listing needs.
+pub(crate) async fn see(project: &mut Project, wanted: &List) -> Result<Seen, Trouble> {
+    if wanted.archived || wanted.with_archive {
+        return project.see_archive().await;
+    }
+    // Programs are told everything, and words are looked for in every text.
+    let backlog = match wanted.shown.json || wanted.text.is_some() {
+        true => Backlog::Whole,
+        false => Backlog::Outline,
+    };
+    project.see_of(backlog).await
+}
+
 /// Prints the tasks that are asked for.
-pub(crate) fn list(seen: &Seen, wanted: &List) -> Result<(), Trouble> {
+pub(crate) fn list(mut seen: Seen, wanted: &List) -> Result<(), Trouble> {
+    let archive = seen.take_archive();
+    let (seen, archive) = match wanted.archived {
+        true => (&archive, None),
+        false => (&seen, wanted.with_archive.then_some(&archive)),
+    };
     let statuses = Statuses::judge(&seen.state.tasks, &seen.here);
+    let archived = archive.map(|seen| (seen, Statuses::judge(&seen.state.tasks, &seen.here)));
     let mut wanted = wanted.clone();
+    wanted.all |= wanted.archived;
     if wanted.shown.json && wanted.sort.is_empty() {
         // Programs get what they always got: the oldest first.
         wanted.sort = vec![Sort {
@@ -51,15 +74,22 @@ pub(crate) fn list(seen: &Seen, wanted: &List) -> Result<(), Trouble> {
         }];
     }
     let mut tasks = select(seen, &statuses, &wanted)?;
-    let total = tasks.len();
-    tasks.truncate(wanted.limit.unwrap_or(total));
+    let mut old = match &archived {
+        Some((archive, statuses)) => select(archive, statuses, &wanted)?,
+        None => Vec::new(),
+    };
+    let total = tasks.len() + old.len();
+    let limit = wanted.limit.unwrap_or(total);
+    tasks.truncate(limit);
+    old.truncate(limit - tasks.len());
     if wanted.shown.json {
-        return out::json(&json!({
-            "schema": "codex-orch.tasks/1",
-            "tasks": as_json(seen, &tasks)?,
-        }));
+        let mut shown = as_json(seen, &tasks, wanted.archived)?;
+        if let Some((archive, _)) = &archived {
+            shown.extend(as_json(archive, &old, true)?);
+        }
+        return out::json(&json!({"schema": "codex-orch.tasks/1", "tasks": shown}));
     }
-    if tasks.is_empty() {
+    if tasks.is_empty() && old.is_empty() {
         out::note(&nothing(seen, &statuses, &wanted, total));
         return Ok(());
     }
@@ -83,18 +113,25 @@ pub(crate) fn list(seen: &Seen, wanted: &List) -> Result<(), Trouble> {
             line(rows.row(task, "", false), task);
         }
     }
+    if let Some((archive, statuses)) = &archived {
+        let rows = Rows::new(archive, statuses, &screen).of_archive();
+        for task in &old {
+            line(rows.row(task, "", false), task);
+        }
+    }
     out::page(&screen, &text)?;
-    if tasks.len() < total {
+    let shown = tasks.len() + old.len();
+    if shown < total {
         out::note(&format!(
             "{} more; --limit {total} shows all",
-            total - tasks.len()
+            total - shown
         ));
     }
     Ok(())
 }
 
 /// Views of tasks, in the order given.
-pub(crate) fn as_json(seen: &Seen, tasks: &[&Task]) -> Result<Vec<Value>, Trouble> {
+pub(crate) fn as_json(seen: &Seen, tasks: &[&Task], archived: bool) -> Result<Vec<Value>, Trouble> {
     let wanted: BTreeMap<&TaskId, usize> = tasks
         .iter()
         .enumerate()
@@ -103,7 +140,17 @@ pub(crate) fn as_json(seen: &Seen, tasks: &[&Task]) -> Result<Vec<Value>, Troubl
     let mut placed: Vec<(usize, Value)> = Vec::with_capacity(tasks.len());
     for view in views(&seen.state, &seen.here) {
         if let Some(place) = wanted.get(view.id()) {
-            placed.push((*place, out::value(&view)?));
+            let mut value = out::value(&view)?;
+            if tasks
+                .get(*place)
+                .is_some_and(|task| is_unknown(task, &seen.here))
+            {
+                value["unknown"] = Value::Bool(true);
+            }
+            if archived {
+                value["archived"] = Value::Bool(true);
+            }
+            placed.push((*place, value));
         }
     }
     placed.sort_by_key(|(place, _)| *place);
@@ -137,7 +184,9 @@ fn nothing(seen: &Seen, statuses: &Statuses, wanted: &List, total: usize) -> Str
         .keys()
         .filter(|id| statuses.of(id).is_open());
     let (open, has_more) = (open.count(), !wanted.all && wanted.status.is_empty());
-    if all == 0 {
+    if all == 0 && wanted.archived {
+        "no tasks are archived".to_owned()
+    } else if all == 0 {
         "no tasks; codex-orch tasks add \"...\" makes one".to_owned()
     } else if total > 0 {
         format!("no tasks shown of {total} that match")

@@ -1,20 +1,21 @@
 //! Milestones: what a set of tasks is meant to reach together, and how far it has come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use orch_core::graph::Statuses;
+use orch_core::graph::parents;
 use orch_protocol::project::Milestone;
 use orch_protocol::task::Task;
 use orch_protocol::text::one_line;
+use orch_runtime::ports::Backlog;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::line::Shown;
-use super::rows::progress;
 use super::when;
 use crate::out;
 use crate::screen::{Screen, cut, paint, styled};
-use crate::session::Seen;
+use crate::session::{Project, Seen};
 use crate::trouble::Trouble;
 
 /// Cells of a bar.
@@ -27,7 +28,14 @@ const MIN_TEXT: usize = 10;
 const MAX_NAME: usize = 32;
 
 /// Prints every milestone that is described or that a task names: the earliest due first.
-pub(crate) fn list(seen: &Seen, shown: &Shown) -> Result<(), Trouble> {
+pub(crate) async fn list(mut project: Project, shown: &Shown) -> Result<(), Trouble> {
+    let seen = project.see_of(Backlog::Outline).await?;
+    listed(&seen, shown)?;
+    project.finish().await;
+    Ok(())
+}
+
+fn listed(seen: &Seen, shown: &Shown) -> Result<(), Trouble> {
     let statuses = Statuses::judge(&seen.state.tasks, &seen.here);
     let milestones = milestones(seen, &statuses);
     if shown.json {
@@ -114,26 +122,20 @@ struct One<'a> {
 }
 
 fn milestones<'a>(seen: &'a Seen, statuses: &Statuses) -> Vec<One<'a>> {
-    let mut named: BTreeMap<&str, Vec<&Task>> = BTreeMap::new();
-    for task in seen.state.tasks.values() {
-        if let Some(name) = &task.milestone {
-            named.entry(name).or_default().push(task);
-        }
-    }
+    let progress = parents::milestones(&seen.state.tasks, statuses);
     let known = &seen.state.project.milestones;
     let names: BTreeSet<&str> = known
         .keys()
         .map(String::as_str)
-        .chain(named.keys().copied())
+        .chain(progress.keys().copied())
         .collect();
     let one = |name: &'a str| {
-        let tasks = named.get(name).map_or(&[][..], Vec::as_slice);
-        let (done, of) = progress(tasks.iter().copied(), statuses);
+        let progress = progress.get(name).copied().unwrap_or_default();
         One {
             name,
             milestone: known.get(name).cloned().unwrap_or_default(),
-            done,
-            of,
+            done: progress.done,
+            of: progress.total(),
         }
     };
     let mut milestones: Vec<One<'_>> = names.into_iter().map(one).collect();

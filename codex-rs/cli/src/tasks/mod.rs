@@ -1,11 +1,15 @@
 //! `codex-orch tasks`: the backlog as seen from HEAD. This file hands each command its arguments.
 //!
-//! [`line`] is the command line; [`select`], [`list`], [`rows`], [`tree`], [`show`], [`why`], [`history`] and
-//! [`milestone`] show; [`change`] and [`editor`] change; [`completion`] answers shells.
+//! [`line`] is the command line; [`select`], [`list`], [`rows`], [`tree`], [`show`], [`why`], [`history`], [`graph`] and
+//! [`milestone`] show; [`change`], [`document`] and [`editor`] change; [`exchange`] reads and writes what other tools read;
+//! [`completion`] answers shells.
 
 mod change;
 pub(crate) mod completion;
+mod document;
 mod editor;
+mod exchange;
+mod graph;
 mod history;
 mod line;
 mod list;
@@ -13,6 +17,7 @@ mod milestone;
 mod rows;
 mod select;
 mod show;
+mod target;
 mod tree;
 mod when;
 mod why;
@@ -25,7 +30,7 @@ use orch_protocol::task::{ClaimState, TaskStatus};
 
 use self::line::{Args, Command, List, Milestone, MilestoneCommand};
 use crate::out;
-use crate::session::{Project, Seen};
+use crate::session::Project;
 use crate::trouble::Trouble;
 
 /// Parses the arguments of one of our commands; none when it was a call for help, which has been answered.
@@ -81,8 +86,11 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
         Command::List(wanted) => listed(wanted).await,
         Command::Ready(asked) => listed(list::ready(asked)).await,
         Command::Search(asked) => listed(list::search(asked)).await,
-        Command::Show(asked) => shown(|seen| show::show(seen, &asked)).await,
-        Command::Log(asked) => shown(|seen| history::log(seen, &asked)).await,
+        Command::Show(asked) => show::show(Project::here()?, &asked).await,
+        Command::Log(asked) => history::log(Project::here()?, &asked).await,
+        Command::Graph(asked) => graph::graph(Project::here()?, asked).await,
+        Command::Import(asked) => exchange::import(Project::here()?, asked).await,
+        Command::Export(asked) => exchange::handed_out(Project::here()?, asked).await,
         Command::Add(add) => change::add(Project::here()?, add).await,
         Command::Edit(edit) => change::edit(Project::here()?, edit).await,
         Command::Start(said) => say(said, ClaimState::Active, "started").await,
@@ -97,7 +105,7 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
             command,
             shown: wanted,
         }) => match command.unwrap_or(MilestoneCommand::List(wanted)) {
-            MilestoneCommand::List(wanted) => shown(|seen| milestone::list(seen, &wanted)).await,
+            MilestoneCommand::List(wanted) => milestone::list(Project::here()?, &wanted).await,
             command @ (MilestoneCommand::Set { .. } | MilestoneCommand::Remove { .. }) => {
                 change::milestone(Project::here()?, command).await
             }
@@ -108,17 +116,13 @@ pub(crate) async fn run(args: Vec<OsString>) -> Result<u8, Trouble> {
 }
 
 async fn listed(wanted: List) -> Result<(), Trouble> {
-    shown(|seen| list::list(seen, &wanted)).await
+    let mut project = Project::here()?;
+    let seen = list::see(&mut project, &wanted).await?;
+    list::list(seen, &wanted)?;
+    project.finish().await;
+    Ok(())
 }
 
 async fn say(said: line::Said, state: ClaimState, word: &str) -> Result<(), Trouble> {
     change::say(Project::here()?, said, state, word).await
-}
-
-/// Shows something of the state as seen from HEAD.
-async fn shown(show: impl FnOnce(&Seen) -> Result<(), Trouble>) -> Result<(), Trouble> {
-    let mut project = Project::here()?;
-    show(&project.see().await?)?;
-    project.finish().await;
-    Ok(())
 }

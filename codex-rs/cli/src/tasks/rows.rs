@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anstyle::Style;
 use orch_core::graph::Statuses;
-use orch_core::judge::done_elsewhere;
+use orch_core::graph::parents::{Progress, progress};
+use orch_core::judge::{Here, done_elsewhere, is_unknown};
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Task, TaskStatus};
 use orch_protocol::text::one_line;
@@ -26,6 +27,8 @@ pub(crate) struct Rows<'a> {
     statuses: &'a Statuses,
     width: Option<usize>,
     parts: BTreeMap<&'a TaskId, Vec<&'a Task>>,
+    progress: BTreeMap<&'a TaskId, Progress>,
+    is_archive: bool,
 }
 
 /// Something beside the title; what has the highest rank goes first where there is no room.
@@ -42,6 +45,16 @@ impl<'a> Rows<'a> {
             statuses,
             width: screen.width,
             parts: parts(&seen.state.tasks),
+            progress: progress(&seen.state.tasks, statuses),
+            is_archive: false,
+        }
+    }
+
+    /// Rows that say that their tasks were archived.
+    pub(crate) fn of_archive(self) -> Self {
+        Self {
+            is_archive: true,
+            ..self
         }
     }
 
@@ -112,15 +125,15 @@ impl<'a> Rows<'a> {
 
     /// The status's word in its colour, padded.
     pub(crate) fn status(&self, task: &Task) -> String {
-        let (word, style) = word(task, self.statuses);
+        let (word, style) = word(task, self.statuses, &self.seen.here);
         let pad = " ".repeat(STATUS.saturating_sub(word.width()));
         format!("{}{pad}", styled(style, word))
     }
 
-    /// How far the parts of a task are: done and not dropped ones; none where it has no parts.
+    /// How far what is below a task is: done and not dropped tasks that have no parts; none where it has none itself.
     pub(crate) fn progress(&self, task: &Task) -> Option<(usize, usize)> {
-        let parts = self.parts.get(&task.id)?;
-        Some(progress(parts.iter().copied(), self.statuses))
+        let progress = self.progress.get(&task.id)?;
+        Some((progress.done, progress.total()))
     }
 
     /// The tasks that are parts of this one.
@@ -131,6 +144,9 @@ impl<'a> Rows<'a> {
     fn tags(&self, task: &Task) -> Vec<Tag> {
         let mut tags = Vec::new();
         let mut tag = |rank, style, text: String| tags.push(Tag { rank, style, text });
+        if self.is_archive {
+            tag(0, paint::FAINT, "(archived)".to_owned());
+        }
         if let Some((done, of)) = self.progress(task) {
             tag(1, paint::FAINT, format!("{done}/{of}"));
         }
@@ -141,10 +157,8 @@ impl<'a> Rows<'a> {
             tag(4, paint::FAINT, format!("#{}", one_line(milestone, 20)));
         }
         let status = self.statuses.of(&task.id);
-        let waits = task.needs.iter().filter(|need| {
-            self.seen.state.tasks.contains_key(*need) && self.statuses.of(need) != TaskStatus::Done
-        });
-        let waits = waits.count();
+        let unmet = |need: &&TaskId| self.statuses.is_unmet(need);
+        let waits = task.needs.iter().filter(unmet).count();
         if status.is_open() && waits > 0 {
             tag(3, paint::FAINT, format!("(needs {waits})"));
         }
@@ -161,20 +175,11 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// How many of `tasks` are done, and how many are not dropped.
-pub(crate) fn progress<'a>(
-    tasks: impl Iterator<Item = &'a Task>,
-    statuses: &Statuses,
-) -> (usize, usize) {
-    tasks.fold((0, 0), |(done, of), task| match statuses.of(&task.id) {
-        TaskStatus::Done => (done + 1, of + 1),
-        TaskStatus::Dropped => (done, of),
-        TaskStatus::Pending | TaskStatus::Active | TaskStatus::Blocked => (done, of + 1),
-    })
-}
-
 /// The word that says how a task stands, and its colour: the same word everywhere.
-pub(crate) fn word(task: &Task, statuses: &Statuses) -> (&'static str, Style) {
+pub(crate) fn word(task: &Task, statuses: &Statuses, here: &Here) -> (&'static str, Style) {
+    if is_unknown(task, here) {
+        return ("unknown", paint::WARN);
+    }
     let status = statuses.of(&task.id);
     match status {
         TaskStatus::Pending if statuses.is_ready(task) => ("ready", paint::GOOD),

@@ -62,6 +62,8 @@ pub(crate) fn is_narrowed(wanted: &List) -> bool {
         since,
         until,
         all: _,
+        archived: _,
+        with_archive: _,
         limit: _,
         sort: _,
         tree: _,

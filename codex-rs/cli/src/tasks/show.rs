@@ -2,19 +2,23 @@
 
 use orch_core::command::find;
 use orch_core::graph::Statuses;
+use orch_core::graph::waits::{blocked_by, unblocks};
+use orch_core::judge::is_unknown;
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Evidence, EvidenceKind, Origin, Task};
 use orch_protocol::text::{clean, one_line};
-use serde_json::json;
+use orch_runtime::ports::Git as _;
+use serde_json::{Value, json};
 
 use super::line::Show;
 use super::list::as_json;
 use super::rows::{Rows, word};
 use super::select::compare;
+use super::why::Held;
 use super::{milestone, when, why};
 use crate::out;
 use crate::screen::{Screen, paint, styled, wrapped};
-use crate::session::Seen;
+use crate::session::{Project, Seen};
 use crate::trouble::Trouble;
 
 /// Cells before a field's text.
@@ -22,36 +26,96 @@ const MARGIN: usize = 12;
 /// At most so many rows of parts, of needs, and of what it holds up.
 const MAX_ROWS: usize = 20;
 
-/// Prints tasks whole.
-pub(crate) fn show(seen: &Seen, asked: &Show) -> Result<(), Trouble> {
-    let mut tasks: Vec<&Task> = Vec::new();
+/// Branches are looked for of so many commits: each costs a walk.
+const MAX_WALKS: usize = 8;
+
+/// The backlog or the archive, with what is worked out of it.
+struct Side<'a> {
+    seen: &'a Seen,
+    statuses: &'a Statuses,
+    rows: Rows<'a>,
+    is_archive: bool,
+}
+
+/// Prints tasks whole, archived ones too.
+pub(crate) async fn show(mut project: Project, asked: &Show) -> Result<(), Trouble> {
+    let mut seen = project.see_tasks(&asked.tasks).await?;
+    let mut ids: Vec<TaskId> = Vec::new();
+    let mut held = Held::new();
     for given in &asked.tasks {
         let task = find(&seen.state, given)?;
-        if !tasks.iter().any(|known| known.id == task.id) {
-            tasks.push(task);
+        if ids.contains(&task.id) {
+            continue;
+        }
+        ids.push(task.id.clone());
+        for commit in why::missing(task, &seen.here) {
+            if held.len() < MAX_WALKS && !held.contains_key(&commit) {
+                let holding = project.git.holding(commit.clone()).await?;
+                held.insert(commit, holding);
+            }
         }
     }
-    let statuses = Statuses::judge(&seen.state.tasks, &seen.here);
+    let archive = seen.take_archive();
     let screen = Screen::of(&asked.shown.look);
-    let rows = Rows::new(seen, &statuses, &screen);
-    if asked.shown.json {
-        let mut shown = as_json(seen, &tasks)?;
-        for (value, task) in shown.iter_mut().zip(&tasks) {
-            let parts = rows.parts(task);
-            value["why"] = why::as_json(task, seen, !parts.is_empty());
-            value["parts"] = parts.iter().map(|part| json!(part.id)).collect();
-            value["unblocks"] = held_up(seen, &task.id)
-                .iter()
-                .map(|held| json!(held.id))
-                .collect();
+    let judged = [&seen, &archive].map(|seen| Statuses::judge(&seen.state.tasks, &seen.here));
+    let side = |seen, statuses, is_archive| {
+        let rows = Rows::new(seen, statuses, &screen);
+        Side {
+            seen,
+            statuses,
+            rows: if is_archive { rows.of_archive() } else { rows },
+            is_archive,
         }
-        return out::json(&json!({"schema": "codex-orch.tasks/1", "tasks": shown}));
+    };
+    let [live, old] = &judged;
+    let sides = [side(&seen, live, false), side(&archive, old, true)];
+    let of = |id: &TaskId| {
+        let found = |side: &'_ Side<'_>| side.seen.state.tasks.contains_key(id);
+        sides.iter().position(found).unwrap_or_default()
+    };
+    if asked.shown.json {
+        let shown = ids.iter().map(|id| as_value(id, &sides[of(id)], &held));
+        let shown: Vec<Value> = shown.collect::<Result<_, _>>()?;
+        out::json(&json!({"schema": "codex-orch.tasks/1", "tasks": shown}))?;
+    } else {
+        let sheets: Vec<String> = ids
+            .iter()
+            .filter_map(|id| {
+                let (side, other) = match of(id) {
+                    0 => (&sides[0], &sides[1]),
+                    _ => (&sides[1], &sides[0]),
+                };
+                let task = side.seen.state.tasks.get(id)?;
+                Some(sheet(task, side, other, &held, &screen))
+            })
+            .collect();
+        out::page(&screen, &sheets.join("\n"))?;
     }
-    let sheets: Vec<String> = tasks
-        .iter()
-        .map(|task| sheet(task, seen, &statuses, &rows, &screen))
-        .collect();
-    out::page(&screen, &sheets.join("\n"))
+    project.finish().await;
+    Ok(())
+}
+
+fn as_value(id: &TaskId, side: &Side<'_>, held: &Held) -> Result<Value, Trouble> {
+    let Side { seen, statuses, .. } = side;
+    let Some(task) = seen.state.tasks.get(id) else {
+        return Ok(Value::Null);
+    };
+    let ids = |tasks: &[&Task]| tasks.iter().map(|task| json!(task.id)).collect::<Value>();
+    let parts = side.rows.parts(task);
+    let freed = unblocks(&seen.state.tasks, statuses, id);
+    let mut value = as_json(seen, &[task], side.is_archive)?
+        .pop()
+        .unwrap_or_default();
+    value["why"] = why::as_json(task, &seen.here, held, !parts.is_empty());
+    value["parts"] = ids(parts);
+    value["progress"] = match side.rows.progress(task) {
+        Some((done, total)) => json!({"done": done, "total": total}),
+        None => Value::Null,
+    };
+    value["blocked_by"] = ids(&blocked_by(&seen.state.tasks, statuses, id).first);
+    value["unblocks"] = ids(&freed.next);
+    value["downstream"] = ids(&freed.downstream);
+    Ok(value)
 }
 
 /// Lines of fields: a name, and a text that hangs behind it.
@@ -85,13 +149,13 @@ impl Sheet {
     }
 }
 
-fn sheet(
-    task: &Task,
-    seen: &Seen,
-    statuses: &Statuses,
-    rows: &Rows<'_>,
-    screen: &Screen,
-) -> String {
+fn sheet(task: &Task, side: &Side<'_>, other: &Side<'_>, held: &Held, screen: &Screen) -> String {
+    let Side {
+        seen,
+        statuses,
+        rows,
+        is_archive,
+    } = side;
     let title = one_line(&task.title, Task::MAX_TITLE);
     let margin = TaskId::LEN + 2;
     let mut sheet = Sheet {
@@ -103,9 +167,16 @@ fn sheet(
         width: screen.width,
     };
     let parts = rows.parts(task);
-    let (status, style) = word(task, statuses);
-    sheet.rows("status", vec![styled(style, status)]);
-    for line in why::lines(task, seen, !parts.is_empty()) {
+    let (status, style) = word(task, statuses, &seen.here);
+    let mut status = styled(style, status);
+    if is_unknown(task, &seen.here) {
+        status += ": history is cut off here";
+    }
+    if *is_archive {
+        status += ", archived";
+    }
+    sheet.rows("status", vec![status]);
+    for line in why::lines(task, &seen.here, held, !parts.is_empty()) {
         let indent = line.len() - line.trim_start().len();
         let text = wrapped(line.trim_start(), screen.width, MARGIN + indent);
         sheet.text += &format!("{}{text}\n", " ".repeat(MARGIN + indent));
@@ -119,24 +190,32 @@ fn sheet(
     if let Some(name) = &task.milestone {
         sheet.field("milestone", &milestone::in_words(name, seen, statuses));
     }
-    let drawn = |mut tasks: Vec<&Task>| -> Vec<String> {
+    let drawn = |tasks: &[&Task]| -> Vec<String> {
+        let mut tasks = tasks.to_vec();
         tasks.sort_by(|a, b| compare(a, b, statuses, &[]));
-        let row = |task: &&Task| inner(task, rows, screen);
-        tasks.iter().map(row).collect()
+        tasks.iter().map(|task| inner(task, rows, screen)).collect()
     };
+    let named = |id: &TaskId| named(id, side, other, screen);
     if let Some(id) = &task.parent {
-        sheet.rows("part of", vec![named(id, seen, rows, screen)]);
+        sheet.rows("part of", vec![named(id)]);
     }
     if let Some((done, of)) = rows.progress(task) {
         sheet.field("parts", &format!("{done} of {of} done"));
-        sheet.rows("", drawn(parts.to_vec()));
+        sheet.rows("", drawn(parts));
     }
-    let needs = task
-        .needs
-        .iter()
-        .map(|need| named(need, seen, rows, screen));
-    sheet.rows("needs", needs.collect());
-    sheet.rows("unblocks", drawn(held_up(seen, &task.id)));
+    sheet.rows("needs", task.needs.iter().map(named).collect());
+    let held_up = blocked_by(&seen.state.tasks, statuses, &task.id);
+    let is_far = |first: &&Task| {
+        let is_part = first.parent.as_ref() == Some(&task.id);
+        !is_part && !task.needs.contains(&first.id)
+    };
+    let far: Vec<&Task> = held_up.first.into_iter().filter(is_far).collect();
+    sheet.rows("first", drawn(&far));
+    let freed = unblocks(&seen.state.tasks, statuses, &task.id);
+    let is_later = |behind: &&Task| freed.next.iter().all(|next| next.id != behind.id);
+    let later: Vec<&Task> = freed.downstream.iter().copied().filter(is_later).collect();
+    sheet.rows("unblocks", drawn(&freed.next));
+    sheet.rows("later", drawn(&later));
     if let Some(commit) = &task.target_commit {
         sheet.field("commit", commit.as_str());
     }
@@ -161,20 +240,15 @@ fn inner(task: &Task, rows: &Rows<'_>, screen: &Screen) -> String {
     rows.row_in(task, screen.width.map(|width| width.saturating_sub(MARGIN)))
 }
 
-fn named(id: &TaskId, seen: &Seen, rows: &Rows<'_>, screen: &Screen) -> String {
-    match seen.state.tasks.get(id) {
-        Some(task) => inner(task, rows, screen),
-        None => format!(
-            "{}  no longer in the backlog",
-            one_line(id.as_str(), TaskId::LEN)
-        ),
-    }
-}
-
-/// Tasks that need this one.
-fn held_up<'a>(seen: &'a Seen, id: &TaskId) -> Vec<&'a Task> {
-    let tasks = seen.state.tasks.values();
-    tasks.filter(|task| task.needs.contains(id)).collect()
+fn named(id: &TaskId, side: &Side<'_>, other: &Side<'_>, screen: &Screen) -> String {
+    let row = |side: &Side<'_>| {
+        let task = side.seen.state.tasks.get(id)?;
+        Some(inner(task, &side.rows, screen))
+    };
+    row(side).or_else(|| row(other)).unwrap_or_else(|| {
+        let id = one_line(id.as_str(), TaskId::LEN);
+        format!("{id}  no longer in the backlog")
+    })
 }
 
 /// A piece of evidence in a line.

@@ -18,7 +18,6 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports)]
 pub(crate) use drawing::{Choice, Drawing};
 
 /// What a drawing becomes.

@@ -1,6 +1,9 @@
 //! `codex-orch tasks` as a person uses it. What listings say is normalised: an id becomes the first letter of its task's
 //! title.
 
+mod files;
+mod judged;
+
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -195,7 +198,7 @@ fn of_several_all_are_changed_or_none() {
     );
     refused(
         &["edit", &goal, "--parent", &delta],
-        "part: G (Goal) → D (Delta) → G (Goal)",
+        "itself: D (Delta) → G (Goal) → D (Delta)",
     );
     refused(
         &["edit", &goal, "--title", "x", "--priority", "7"],
@@ -307,7 +310,8 @@ fn a_commit_is_named_as_git_names_it_and_decides_where() {
     for line in [
         "status      ready\n            nothing that was said of it holds here\n",
         "            not here: done, says a person on feature, just now (",
-        &format!("              in {short}: HEAD doesn't reach it\n"),
+        "            done on feature, not here\n",
+        &format!("              in {short}: HEAD doesn't reach it; feature does\n"),
         "note        Mind the tabs\n",
         "unblocks    A  pending  p2  Alpha",
         "created     just now (",
@@ -320,7 +324,7 @@ fn a_commit_is_named_as_git_names_it_and_decides_where() {
     assert_eq!(why["tasks"][0]["why"]["decides"], Value::Null);
     assert_eq!(
         why["tasks"][0]["why"]["claims"][0]["commits"],
-        json!([{"commit": made, "here": false}])
+        json!([{"commit": made, "here": false, "branches": ["feature"]}])
     );
 
     world.git(&["merge", "-q", "feature"]);
@@ -433,6 +437,8 @@ fn a_shell_is_answered_at_once_and_nothing_is_written() {
     let world = filled();
     let base = id(&world, "Base");
     run(&world, &["done", &id(&world, "Charlie")]);
+    // An outline of the backlog is cached by whoever reads it first.
+    run(&world, &["ready"]);
     let answer = |words: &[&str]| {
         let line = [&["--", "codex-orch"], words].concat();
         let mut command = world.command(&line);

@@ -11,7 +11,7 @@ use orch_protocol::text::{bounded, clean, one_line};
 
 use super::milestone::{remove, set, spelled};
 use super::{Asker, Named, NewTask, Refusal, TaskCommand, find};
-use crate::graph::cycle_closed_by;
+use crate::graph::{cycle_closed_by_new, cycle_closed_by_parent, wait_closed_by};
 use crate::state::State;
 
 /// What a command comes to: events in the order in which they are to be applied.
@@ -28,10 +28,53 @@ pub fn plan(state: &State, command: &TaskCommand, asker: &Asker) -> Result<Vec<E
         | TaskCommand::Link { .. }
         | TaskCommand::Need { .. }
         | TaskCommand::Unneed { .. } => {
-            let changes = changes(state, command, asker)?;
-            Ok(changes.into_iter().map(by_command).collect())
+            let back: Vec<Event> = archived(state, command)
+                .into_iter()
+                .map(|task| {
+                    by_command(Change::Archive {
+                        task,
+                        archived: false,
+                    })
+                })
+                .collect();
+            let changes = match back.is_empty() {
+                true => changes(state, command, asker)?,
+                false => {
+                    let mut scratch = state.clone();
+                    try_out(&mut scratch, &back, asker);
+                    changes(&scratch, command, asker)?
+                }
+            };
+            Ok(back
+                .into_iter()
+                .chain(changes.into_iter().map(by_command))
+                .collect())
         }
     }
+}
+
+/// Archived tasks that a command changes, or gives a part: they are brought back first.
+fn archived(state: &State, command: &TaskCommand) -> BTreeSet<TaskId> {
+    let (task, parent) = match command {
+        TaskCommand::Add(new) => (None, new.parent.as_ref()),
+        TaskCommand::Edit { task, edit } | TaskCommand::Update { task, edit, .. } => {
+            (Some(task), edit.parent.as_ref())
+        }
+        TaskCommand::Claim { task, .. }
+        | TaskCommand::Link { task, .. }
+        | TaskCommand::Need { task, .. }
+        | TaskCommand::Unneed { task, .. } => (Some(task), None),
+        TaskCommand::Milestone { .. }
+        | TaskCommand::RemoveMilestone { .. }
+        | TaskCommand::Import(_)
+        | TaskCommand::All(_) => (None, None),
+    };
+    task.into_iter()
+        .chain(parent)
+        .filter_map(|given| find(state, given).ok())
+        .map(|task| task.id.clone())
+        .filter(|id| !state.tasks.contains_key(id))
+        .collect()
 }
 
 /// A change by command, as the log says it.
@@ -94,7 +137,7 @@ fn changes(state: &State, command: &TaskCommand, asker: &Asker) -> Result<Vec<Ch
         }
         TaskCommand::Need { task, need } => {
             let (task, need) = (find(state, task)?.id.clone(), find(state, need)?.id.clone());
-            match cycle_closed_by(&state.tasks, &task, &need) {
+            match wait_closed_by(&state.tasks, &task, &need) {
                 Some(cycle) => Err(Refusal::Cycle(named(state, &cycle))),
                 None => Ok(vec![Change::AddNeed { task, need }]),
             }
@@ -218,11 +261,22 @@ fn add(state: &State, new: &NewTask, asker: &Asker) -> Result<Vec<Change>, Refus
         None => None,
     };
     let id = TaskId::from_seed(&[&title, &asker.nonce]);
+    let needs: Vec<TaskId> = needs.into_iter().collect();
+    if let Some(parent) = &parent
+        && let Some(cycle) = cycle_closed_by_new(&state.tasks, &id, parent, &needs)
+    {
+        let new = Named { id, title };
+        let known = |at: &TaskId| match *at == new.id {
+            true => Some(new.clone()),
+            false => state.tasks.get(at).map(Named::of),
+        };
+        return Err(Refusal::Cycle(cycle.iter().filter_map(known).collect()));
+    }
     let task = Task {
         owner: name(&new.owner),
         priority: priority(new.priority)?.unwrap_or(Task::DEFAULT_PRIORITY),
         parent,
-        needs: needs.into_iter().collect(),
+        needs,
         milestone: name(&new.milestone).map(|name| spelled(state, &name)),
         acceptance: long(&new.acceptance),
         notes: long(&new.note).into_iter().collect(),
@@ -256,7 +310,9 @@ fn checked(state: &State, task: &Task, edit: &TaskEdit) -> Result<TaskEdit, Refu
         Some("") => Some(String::new()),
         Some(given) => {
             let parent = find(state, given)?;
-            no_parent_of_itself(state, task, parent)?;
+            if let Some(cycle) = cycle_closed_by_parent(&state.tasks, &task.id, &parent.id) {
+                return Err(Refusal::ParentCycle(named(state, &cycle)));
+            }
             Some(parent.id.to_string())
         }
     };
@@ -279,22 +335,6 @@ fn checked(state: &State, task: &Task, edit: &TaskEdit) -> Result<TaskEdit, Refu
         true => Err(Refusal::Nothing),
         false => Ok(edit),
     }
-}
-
-/// Refuses a parent that is the task itself or stands below it.
-fn no_parent_of_itself(state: &State, task: &Task, parent: &Task) -> Result<(), Refusal> {
-    let mut way = vec![Named::of(task)];
-    let mut seen = BTreeSet::new();
-    let mut above = Some(parent);
-    // A loop that is there already, by hand or by a merge, ends the walk.
-    while let Some(known) = above.filter(|known| seen.insert(&known.id)) {
-        way.push(Named::of(known));
-        if known.id == task.id {
-            return Err(Refusal::ParentCycle(way));
-        }
-        above = known.parent.as_ref().and_then(|id| state.tasks.get(id));
-    }
-    Ok(())
 }
 
 fn import(state: &State, tasks: &[(Task, Option<Claim>)]) -> Vec<Event> {

@@ -90,28 +90,30 @@ pub fn progress<'a>(
         .collect()
 }
 
-/// The progress of one milestone: of the tasks that name it, and for a parent that does, of all below it; each counts
-/// once.
-pub fn milestone_progress(
-    tasks: &BTreeMap<TaskId, Task>,
+/// The progress of every milestone that a task names: of the tasks that name it, and for a parent that does, of all below
+/// it; each counts once.
+pub fn milestones<'a>(
+    tasks: &'a BTreeMap<TaskId, Task>,
     statuses: &Statuses,
-    name: &str,
-) -> Progress {
+) -> BTreeMap<&'a str, Progress> {
     let ids = Places::new(tasks.keys());
     let family = Family::new(&ids, tasks);
-    let mut open: Vec<usize> = tasks
-        .values()
-        .enumerate()
-        .filter(|(_, task)| task.milestone.as_deref() == Some(name))
-        .map(|(at, _)| at)
-        .collect();
-    let mut seen: BTreeSet<usize> = open.iter().copied().collect();
-    let mut found = Progress::default();
-    while let Some(at) = open.pop() {
-        if family.parts[at].is_empty() {
-            found.count(statuses.of(ids[at]));
+    let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, task) in tasks.values().enumerate() {
+        if let Some(name) = &task.milestone {
+            named.entry(name).or_default().push(at);
         }
-        open.extend(family.parts[at].iter().filter(|part| seen.insert(**part)));
     }
-    found
+    let reached = named.into_iter().map(|(name, mut open)| {
+        let mut seen: BTreeSet<usize> = open.iter().copied().collect();
+        let mut found = Progress::default();
+        while let Some(at) = open.pop() {
+            if family.parts[at].is_empty() {
+                found.count(statuses.of(ids[at]));
+            }
+            open.extend(family.parts[at].iter().filter(|part| seen.insert(**part)));
+        }
+        (name, found)
+    });
+    reached.collect()
 }

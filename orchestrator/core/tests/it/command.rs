@@ -1,10 +1,10 @@
 //! Commands: carried out whole or refused whole, in words that help.
 
-use orch_core::command::{Asker, NewTask, TaskCommand, find};
+use orch_core::command::{Asker, NewTask, Reads, TaskCommand, find};
 use orch_core::supervisor::Input;
-use orch_protocol::ids::ClaimId;
+use orch_protocol::ids::{ClaimId, TaskId};
 use orch_protocol::proposal::TaskEdit;
-use orch_protocol::task::{Actor, Claim, ClaimState, EvidenceKind, Origin};
+use orch_protocol::task::{Actor, Claim, ClaimState, EvidenceKind, Origin, Task};
 
 use crate::given::*;
 
@@ -76,6 +76,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     let [a, b, c] = ["a", "b", "c"].map(|name| id(name).to_string());
     let tasks = [task("a"), needing("b", &["a"]), part("c", "b")];
     let mut machine = Machine::from(state_of(&tasks));
+    let x = TaskId::from_seed(&["x", &machine.supervisor.nonce()]);
     for (command, expect) in [
         (
             TaskCommand::Add(new(" \u{200b}\n")),
@@ -133,11 +134,28 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         (unneed(&b, "zzzz"), "there is no task \"zzzz\"".to_owned()),
         (
             parent(&a, &a),
-            format!("that parent would be a part of its own part: {a} (a) → {a} (a)"),
+            format!("that parent would wait for itself: {a} (a) → {a} (a)"),
         ),
         (
             parent(&b, &c),
-            format!("that parent would be a part of its own part: {b} (b) → {c} (c) → {b} (b)"),
+            format!("that parent would wait for itself: {c} (c) → {b} (b) → {c} (c)"),
+        ),
+        // A parent waits for its parts.
+        (
+            need(&c, &b),
+            format!("that need would close a cycle: {c} (c) → {b} (b) → {c} (c)"),
+        ),
+        (
+            parent(&b, &a),
+            format!("that parent would wait for itself: {a} (a) → {b} (b) → {a} (a)"),
+        ),
+        (
+            TaskCommand::Add(NewTask {
+                parent: Some(a.clone()),
+                needs: vec![b.clone()],
+                ..new("x")
+            }),
+            format!("that need would close a cycle: {a} (a) → {x} (x) → {b} (b) → {a} (a)"),
         ),
         (
             edit(TaskEdit {
@@ -347,4 +365,106 @@ fn a_backlog_imported_twice_is_there_once() {
     assert_eq!(first[&id("b")].claims.len(), 1);
     assert_eq!(asked(&mut machine, import()), ["changed 0"]);
     assert_eq!(machine.supervisor.state().tasks, first);
+}
+
+#[test]
+fn an_archived_task_is_found_behind_the_backlog_and_brought_back_by_what_changes_it() {
+    let archived = |tasks: &[Task]| {
+        let mut state = state_of(&[task("a")]);
+        state.archive = state_of(tasks).tasks;
+        state
+    };
+    let old = said(task("old"), ClaimState::Done);
+    let o = old.id.to_string();
+    assert_eq!(find(&archived(&[old.clone()]), &o).unwrap().id, old.id);
+
+    let a = id("a").to_string();
+    for (command, touched) in [
+        (
+            TaskCommand::Claim {
+                task: o.clone(),
+                state: ClaimState::Pending,
+                reason: None,
+                commits: Vec::new(),
+            },
+            1,
+        ),
+        (need(&o, &a), 1),
+        (parent(&a, &o), 2),
+        (
+            TaskCommand::Add(NewTask {
+                parent: Some(o.clone()),
+                ..new("x")
+            }),
+            2,
+        ),
+    ] {
+        let mut machine = Machine::from(archived(&[old.clone()]));
+        let expect = [format!("changed {touched}")];
+        assert_eq!(asked(&mut machine, command.clone()), expect, "{command:?}");
+        let state = machine.supervisor.state();
+        assert!(state.archive.is_empty(), "{command:?}");
+        assert!(state.tasks.contains_key(&old.id), "{command:?}");
+        let operations: Vec<u64> = machine.facts.iter().map(|fact| fact.op).collect();
+        assert_eq!(operations, vec![1; operations.len()], "{command:?}");
+    }
+
+    // To need it changes the one that waits alone.
+    let mut machine = Machine::from(archived(&[old.clone()]));
+    assert_eq!(asked(&mut machine, need(&a, &o)), ["changed 1"]);
+    assert!(machine.supervisor.state().archive.contains_key(&old.id));
+
+    // What it needed before it was archived can close a cycle again.
+    let old = Task {
+        needs: vec![id("a")],
+        ..old
+    };
+    let mut machine = Machine::from(archived(&[old]));
+    let both = TaskCommand::All(vec![edit_of(&o, "New words"), need(&a, &o)]);
+    let refused =
+        format!("refused: that need would close a cycle: {a} (a) → {o} (New words) → {a} (a)");
+    assert_eq!(asked(&mut machine, both), [refused]);
+    assert!(machine.facts.is_empty());
+}
+
+#[test]
+fn a_command_reads_what_its_edges_could_close() {
+    let [a, b] = ["a", "b"].map(|name| id(name).to_string());
+    let add = |parent: Option<&String>, needs: &[&String]| {
+        TaskCommand::Add(NewTask {
+            parent: parent.cloned(),
+            needs: needs.iter().copied().cloned().collect(),
+            ..new("x")
+        })
+    };
+    let named = |names: &[&String]| names.iter().copied().cloned().collect::<Vec<_>>();
+    for (command, expect) in [
+        (add(None, &[]), Reads::Named(vec![])),
+        (add(Some(&a), &[]), Reads::Named(named(&[&a]))),
+        (add(None, &[&b]), Reads::Named(named(&[&b]))),
+        (add(Some(&a), &[&b]), Reads::All(named(&[&b, &a]))),
+        (need(&a, &b), Reads::All(named(&[&a, &b]))),
+        (parent(&a, &b), Reads::All(named(&[&a, &b]))),
+        (parent(&a, ""), Reads::Named(named(&[&a]))),
+        (
+            TaskCommand::All(vec![unneed(&a, &b), parent(&a, &b)]),
+            Reads::All(named(&[&a, &b, &a, &b])),
+        ),
+        (
+            TaskCommand::All(vec![TaskCommand::Import(Vec::new()), unneed(&a, &b)]),
+            Reads::Whole,
+        ),
+    ] {
+        assert_eq!(command.reads(), expect, "{command:?}");
+    }
+}
+
+fn edit_of(task: &str, title: &str) -> TaskCommand {
+    TaskCommand::Edit {
+        task: task.to_owned(),
+        edit: TaskEdit {
+            title: Some(title.to_owned()),
+            ..TaskEdit::default()
+        },
+    }
 }

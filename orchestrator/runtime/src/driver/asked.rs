@@ -1,11 +1,15 @@
-//! Changes that somebody asks for: a command on the backlog, an edit by hand, an operation undone. Each is one operation.
+//! What somebody asks for between runs: a change of the backlog, an edit by hand taken in, an operation undone. Each reads
+//! no more of the state than it needs, and is durable when it returns; folding is the caller's.
 
 use orch_core::command::{Asker, Named, Reads, Refusal, TaskCommand};
+use orch_core::state::State;
 use orch_core::supervisor::{HandEdit, Input, Supervisor};
 use orch_core::undo;
+use orch_protocol::ids::TaskId;
 
-use crate::driver::{Driver, DriverError, Turn};
+use super::{Driver, DriverError, Turn};
 use crate::ports::{Backlog, Wanted};
+use crate::store::StoreError;
 use crate::store::history::Versions;
 use crate::store::words::Operation;
 
@@ -17,12 +21,7 @@ impl Driver<'_> {
         asker: Asker,
         command: TaskCommand,
     ) -> Result<Result<Vec<Named>, Refusal>, DriverError> {
-        let backlog = match command.reads() {
-            Reads::Named(prefixes) if prefixes.is_empty() => Backlog::Untouched,
-            Reads::Named(prefixes) => Backlog::Of(prefixes),
-            Reads::All => Backlog::Outline,
-        };
-        let state = self.store.load(&Wanted::backlog(backlog)).await?;
+        let state = self.read(command.reads()).await?;
         let log = self.store.log_id().clone();
         let mut supervisor = Supervisor::new(state, log, self.limits);
         let asker = Asker {
@@ -36,6 +35,30 @@ impl Driver<'_> {
         };
         self.drive(&mut supervisor, input, &mut turn).await?;
         Ok(turn.answer.unwrap_or(Err(Refusal::Nothing)))
+    }
+
+    async fn read(&mut self, reads: Reads) -> Result<State, StoreError> {
+        let (backlog, names) = match reads {
+            Reads::Named(names) if names.is_empty() => (Backlog::Untouched, Vec::new()),
+            Reads::Named(names) => (Backlog::Of(names), Vec::new()),
+            Reads::All(names) => (Backlog::Outline, names),
+            Reads::Whole => (Backlog::Whole, Vec::new()),
+        };
+        let mut state = self.store.load(&Wanted::backlog(backlog)).await?;
+        let is_missing = |name: &String| {
+            let mut from = state.tasks.range(TaskId::new(name.as_str())..);
+            from.next()
+                .is_none_or(|(id, _)| !id.as_str().starts_with(name.as_str()))
+        };
+        let missing: Vec<String> = names.into_iter().filter(is_missing).collect();
+        if !missing.is_empty() {
+            // An outline holds no archive: what isn't in the backlog may be there.
+            let wanted = Wanted::backlog(Backlog::Of(missing));
+            let archive = self.store.load(&wanted).await?.archive.into_iter();
+            let archive = archive.filter(|(id, _)| !state.tasks.contains_key(id));
+            state.archive = archive.collect();
+        }
+        Ok(state)
     }
 
     /// Records what an edit by hand of the checkout comes to. Durable when this returns; what was changed is told.
