@@ -17,6 +17,7 @@ mod open_thread;
 mod record;
 pub mod redact;
 pub mod reverts;
+pub mod rollup;
 pub mod run;
 pub mod state;
 pub mod supervisor;

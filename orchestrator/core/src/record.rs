@@ -6,11 +6,10 @@ use orch_protocol::Timestamp;
 use orch_protocol::fact::Event;
 use orch_protocol::git::GitSnapshot;
 use orch_protocol::ids::{SessionId, ThreadId};
-use orch_protocol::project::{BranchContext, Checkpoint, RunKind};
+use orch_protocol::project::{Checkpoint, RunKind};
 use orch_protocol::proposal::{Change, Confidence, Proposal};
 use orch_protocol::session::{Digest, SessionTurn};
 use orch_protocol::task::{Actor, ClaimState};
-use orch_protocol::text::one_line;
 use orch_protocol::turn::{TurnKind, TurnRecord, TurnStatus};
 
 use crate::agent::Opinion;
@@ -18,6 +17,7 @@ use crate::drift::plural;
 use crate::graph::cycle_closed_by;
 use crate::name::{journal_name, session_id};
 use crate::reverts::{reopenings, withdrawn};
+use crate::rollup::{self, Came};
 use crate::supervisor::{About, Effect, Ended, Recording, Supervisor};
 
 /// The order in which agents are asked about a turn: the summary builds on the backlog.
@@ -70,9 +70,12 @@ impl Supervisor {
             }
             questions.push_back((Actor::Summariser, About::SessionEnd));
         }
+        let opened = session.as_ref().and_then(|id| self.state.sessions.get(id));
+        let began = opened.is_some_and(|session| session.runs == [run.run]);
         self.recording = Some(Recording {
             ended,
             before,
+            began,
             session,
             questions,
             done: 0,
@@ -244,7 +247,7 @@ impl Supervisor {
             by,
             Event::SessionDigested {
                 session,
-                digest,
+                digest: rollup::digest(digest),
                 journal,
                 text,
             },
@@ -259,30 +262,29 @@ impl Supervisor {
         let Recording {
             ended,
             session,
+            began,
             done,
             waiting,
             ..
         } = recording;
-        if let (Some(id), Some(after)) = (&session, &ended.after) {
+        let run = self.state.project.open_runs.get(&ended.run);
+        let due = rollup::due(&Came {
+            recovered: ended.recovered,
+            commits: ended.commits.len(),
+            done,
+            is_turn: run.is_some_and(|run| matches!(run.kind, RunKind::Turn { .. })),
+            began,
+        });
+        if let (true, Some(id), Some(after)) = (due.context, &session, &ended.after) {
             self.roll_up(now, id, after);
         }
-        let commits = ended.commits.len();
         let line = self.report(session.as_ref(), &ended, done, waiting);
-        let run = self.state.project.open_runs.get(&ended.run);
-        let is_turn = run.is_some_and(|run| matches!(run.kind, RunKind::Turn { .. }));
-        let trigger = match (ended.recovered, commits > 0, done > 0) {
-            (true, _, _) => Some("recovery"),
-            (false, true, _) => Some("commit"),
-            (false, false, true) => Some("task-done"),
-            // The session of an open thread goes on.
-            (false, false, false) => (!is_turn).then_some("session-end"),
-        };
-        if let (Some(after), Some(trigger)) = (&ended.after, trigger) {
+        if let (Some(after), Some(trigger)) = (&ended.after, due.checkpoint) {
             let checkpoint = Checkpoint {
                 at: now,
                 head: after.head.clone(),
                 trigger: trigger.to_owned(),
-                text: line.clone(),
+                text: rollup::checkpoint(&line),
                 session,
             };
             self.fact(
@@ -312,26 +314,8 @@ impl Supervisor {
             return;
         };
         let known = self.state.context(Some(branch));
-        let first = session
-            .turns
-            .first()
-            .map(|turn| one_line(&turn.record.request, 300));
         let stays = after.head.branch() == Some(branch);
-        let context = BranchContext {
-            objective: first
-                .filter(|request| !request.is_empty())
-                .or(known.objective),
-            last_session: Some(session.id.clone()),
-            last_thread: Some(session.thread.clone()),
-            digest: session.digest.clone().or(known.digest),
-            snapshot: if stays {
-                Some(after.clone())
-            } else {
-                known.snapshot
-            },
-            forked_from: None,
-            parked_thread: known.parked_thread,
-        };
+        let context = rollup::context(known, &session, stays.then_some(after));
         let event = Event::ContextSet {
             branch: branch.to_owned(),
             context: Box::new(context),

@@ -251,6 +251,8 @@ pub(crate) struct Recording {
     pub(crate) ended: Ended,
     pub(crate) before: Option<GitSnapshot>,
     pub(crate) session: Option<SessionId>,
+    /// It is the session's first run.
+    pub(crate) began: bool,
     pub(crate) questions: VecDeque<(Actor, About)>,
     pub(crate) done: usize,
     pub(crate) waiting: usize,

@@ -21,5 +21,6 @@ mod merge;
 mod open_thread;
 mod properties;
 mod redact;
+mod rollup;
 mod runs;
 mod undo;
