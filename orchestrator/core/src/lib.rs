@@ -5,6 +5,7 @@
 //! [`orch_protocol::fact::Fact`]s, and the state changes by [`state::State::apply`] alone.
 
 pub mod agent;
+pub mod archive;
 pub mod brief;
 pub mod command;
 pub mod drift;

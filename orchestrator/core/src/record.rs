@@ -13,6 +13,7 @@ use orch_protocol::task::{Actor, ClaimState};
 use orch_protocol::turn::{TurnKind, TurnRecord, TurnStatus};
 
 use crate::agent::Opinion;
+use crate::archive::{Limits, leaving};
 use crate::drift::plural;
 use crate::graph::cycle_closed_by;
 use crate::name::{journal_name, session_id};
@@ -278,6 +279,9 @@ impl Supervisor {
         if let (true, Some(id), Some(after)) = (due.context, &session, &ended.after) {
             self.roll_up(now, id, after);
         }
+        if due.archive {
+            self.archive(now, &ended);
+        }
         let line = self.report(session.as_ref(), &ended, done, waiting);
         if let (Some(after), Some(trigger)) = (&ended.after, due.checkpoint) {
             let checkpoint = Checkpoint {
@@ -303,6 +307,25 @@ impl Supervisor {
         );
         self.effect(Effect::Tell { line });
         self.effect(Effect::Fold);
+    }
+
+    /// Moves closed tasks that nobody looks at any more out of the backlog.
+    fn archive(&mut self, now: Timestamp, ended: &Ended) {
+        let leaving = leaving(
+            &self.state.tasks,
+            &ended.here,
+            None,
+            now,
+            &Limits::default(),
+        );
+        for task in leaving {
+            let change = Change::Archive {
+                task,
+                archived: true,
+            };
+            let reason = "closed long ago".to_owned();
+            self.fact(now, Actor::Supervisor, Event::Changed { change, reason });
+        }
     }
 
     fn roll_up(&mut self, now: Timestamp, id: &SessionId, after: &GitSnapshot) {

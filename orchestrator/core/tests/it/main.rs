@@ -7,6 +7,7 @@
     clippy::print_stdout
 )]
 
+mod archive;
 mod brief;
 mod command;
 mod cycles;
