@@ -8,6 +8,7 @@ pub mod agent;
 pub mod archive;
 pub mod brief;
 pub mod command;
+pub mod contexts;
 pub mod drift;
 pub mod explain;
 pub mod graph;

@@ -14,6 +14,7 @@ use orch_protocol::turn::{TurnKind, TurnRecord, TurnStatus};
 
 use crate::agent::Opinion;
 use crate::archive::{Limits, leaving};
+use crate::contexts::Branches;
 use crate::drift::plural;
 use crate::graph::cycle_closed_by;
 use crate::name::{journal_name, session_id};
@@ -276,10 +277,13 @@ impl Supervisor {
             is_turn: run.is_some_and(|run| matches!(run.kind, RunKind::Turn { .. })),
             began,
         });
+        self.rename_contexts(now, &ended.branches);
         if let (true, Some(id), Some(after)) = (due.context, &session, &ended.after) {
-            self.roll_up(now, id, after);
+            self.roll_up(now, id, after, &ended.branches);
         }
+        self.put_contexts_away(now, &ended.branches, &ended.here);
         if due.archive {
+            self.bound_contexts(now, &ended.here);
             self.archive(now, &ended);
         }
         let line = self.report(session.as_ref(), &ended, done, waiting);
@@ -314,7 +318,7 @@ impl Supervisor {
         let leaving = leaving(
             &self.state.tasks,
             &ended.here,
-            None,
+            ended.branches.trunk.as_deref(),
             now,
             &Limits::default(),
         );
@@ -328,12 +332,18 @@ impl Supervisor {
         }
     }
 
-    fn roll_up(&mut self, now: Timestamp, id: &SessionId, after: &GitSnapshot) {
+    fn roll_up(
+        &mut self,
+        now: Timestamp,
+        id: &SessionId,
+        after: &GitSnapshot,
+        branches: &Branches,
+    ) {
         let Some(session) = self.state.sessions.get(id).cloned() else {
             return;
         };
         // The stretch belongs to the branch it began on, even when the agent left that branch on its way.
-        let Some(branch) = session.branch.as_deref() else {
+        let Some(branch) = session.branch.as_deref().map(|name| branches.now(name)) else {
             return;
         };
         let known = self.state.context(Some(branch));

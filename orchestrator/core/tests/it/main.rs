@@ -10,6 +10,7 @@
 mod archive;
 mod brief;
 mod command;
+mod contexts;
 mod cycles;
 mod drift;
 mod given;

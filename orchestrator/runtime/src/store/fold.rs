@@ -84,6 +84,9 @@ pub(super) fn shards<'a>(facts: impl Iterator<Item = &'a Fact>) -> BTreeSet<Shar
             | Event::Proposed { .. }
             | Event::ProposalSettled { .. }
             | Event::ContextSet { .. }
+            | Event::ContextMoved { .. }
+            | Event::ContextArchived { .. }
+            | Event::ContextRestored { .. }
             | Event::CheckpointReached { .. }
             | Event::DriftMet { .. }
             | Event::DriftChosen { .. }
