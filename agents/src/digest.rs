@@ -1,5 +1,6 @@
 //! What a session amounted to, as plain text and data. The page that people read is `journal.rs`.
 
+use orch_core::rollup::{MAX_ENTRY, MAX_GOAL};
 use orch_protocol::session::{Digest, Session};
 use orch_protocol::task::TaskStatus;
 use orch_protocol::text::one_line;
@@ -7,34 +8,28 @@ use orch_protocol::text::one_line;
 use crate::summariser::{listed, outcome, request};
 use crate::told::{Told, last_error};
 
-/// The most entries of each list of a digest.
-const MAX_ENTRIES: usize = 40;
-/// The longest entry, in characters.
-const MAX_ENTRY: usize = 300;
-
-/// Sums up a session as it is known now.
+/// Sums up a session as it is known now. How much of it is kept is `orch_core::rollup`'s to say, which tells what it cuts.
 pub(crate) fn of(told: &Told<'_>) -> Digest {
     Digest {
         at: told.view.now,
         goal: goal(told.session),
-        changes: bounded(changes(told)),
+        changes: lines(changes(told)),
         commits: told
             .commits()
             .into_iter()
             .map(|(_, commit)| commit.clone())
             .collect(),
-        open_ends: bounded(open_ends(told)),
-        next_actions: bounded(told.next().into_iter().map(|task| {
+        open_ends: lines(open_ends(told)),
+        next_actions: lines(told.next().into_iter().map(|task| {
             let status = told.status(task).name();
             format!("[{}] {} ({status})", task.id, task.title)
         })),
     }
 }
 
-fn bounded(entries: impl IntoIterator<Item = String>) -> Vec<String> {
+fn lines(entries: impl IntoIterator<Item = String>) -> Vec<String> {
     entries
         .into_iter()
-        .take(MAX_ENTRIES)
         .map(|entry| one_line(&entry, MAX_ENTRY))
         .collect()
 }
@@ -44,7 +39,7 @@ fn goal(session: &Session) -> String {
     session
         .turns
         .first()
-        .map(|turn| request(&turn.record, MAX_ENTRY))
+        .map(|turn| request(&turn.record, MAX_GOAL))
         .unwrap_or_default()
 }
 

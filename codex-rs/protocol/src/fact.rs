@@ -115,6 +115,23 @@ pub enum Event {
         /// The whole context.
         context: Box<BranchContext>,
     },
+    /// A branch was renamed, and its context goes along. One that stood under the new name is put away.
+    ContextMoved {
+        /// What the branch was called.
+        from: String,
+        /// What it is called.
+        to: String,
+    },
+    /// A branch's context was put away: the branch is gone, or there were too many.
+    ContextArchived {
+        /// The branch.
+        branch: String,
+    },
+    /// A context that was put away stands again: its branch is back.
+    ContextRestored {
+        /// The branch.
+        branch: String,
+    },
     /// The short cache was rolled up.
     CheckpointReached {
         /// The point.

@@ -31,6 +31,15 @@ pub struct BranchContext {
     pub parked_thread: Option<ThreadId>,
 }
 
+/// The context of a branch that is gone, or that was worked on too long ago to stand among the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedContext {
+    /// When it was put away.
+    pub at: Timestamp,
+    /// What it was then.
+    pub context: BranchContext,
+}
+
 /// A point of the project's history that the state was rolled up at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -152,9 +161,12 @@ pub struct FileComments {
 /// The long cache without its tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Project {
-    /// What differs by branch.
+    /// What differs by branch; at each roll-up the newest [`Project::MAX_CONTEXTS`].
     #[serde(default)]
     pub branches: BTreeMap<String, BranchContext>,
+    /// Contexts that were put away, by the last name of their branch; the newest [`Project::MAX_ARCHIVED`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub archived: BTreeMap<String, ArchivedContext>,
     /// Milestones by name; tasks name theirs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub milestones: BTreeMap<String, Milestone>,
@@ -182,6 +194,10 @@ pub struct Project {
 }
 
 impl Project {
+    /// The most branches with a context.
+    pub const MAX_CONTEXTS: usize = 200;
+    /// The most contexts kept of branches that are gone.
+    pub const MAX_ARCHIVED: usize = 200;
     /// The most checkpoints kept.
     pub const MAX_CHECKPOINTS: usize = 200;
     /// The most drifts kept.

@@ -5,8 +5,10 @@
 //! [`orch_protocol::fact::Fact`]s, and the state changes by [`state::State::apply`] alone.
 
 pub mod agent;
+pub mod archive;
 pub mod brief;
 pub mod command;
+pub mod contexts;
 pub mod drift;
 pub mod explain;
 pub mod graph;
@@ -17,6 +19,7 @@ mod open_thread;
 mod record;
 pub mod redact;
 pub mod reverts;
+pub mod rollup;
 pub mod run;
 pub mod state;
 pub mod supervisor;

@@ -6,18 +6,20 @@ use orch_protocol::Timestamp;
 use orch_protocol::fact::Event;
 use orch_protocol::git::GitSnapshot;
 use orch_protocol::ids::{SessionId, ThreadId};
-use orch_protocol::project::{BranchContext, Checkpoint, RunKind};
+use orch_protocol::project::{Checkpoint, RunKind};
 use orch_protocol::proposal::{Change, Confidence, Proposal};
 use orch_protocol::session::{Digest, SessionTurn};
 use orch_protocol::task::{Actor, ClaimState};
-use orch_protocol::text::one_line;
 use orch_protocol::turn::{TurnKind, TurnRecord, TurnStatus};
 
 use crate::agent::Opinion;
+use crate::archive::{Limits, leaving};
+use crate::contexts::Branches;
 use crate::drift::plural;
 use crate::graph::cycle_closed_by;
 use crate::name::{journal_name, session_id};
 use crate::reverts::{reopenings, withdrawn};
+use crate::rollup::{self, Came};
 use crate::supervisor::{About, Effect, Ended, Recording, Supervisor};
 
 /// The order in which agents are asked about a turn: the summary builds on the backlog.
@@ -70,9 +72,12 @@ impl Supervisor {
             }
             questions.push_back((Actor::Summariser, About::SessionEnd));
         }
+        let opened = session.as_ref().and_then(|id| self.state.sessions.get(id));
+        let began = opened.is_some_and(|session| session.runs == [run.run]);
         self.recording = Some(Recording {
             ended,
             before,
+            began,
             session,
             questions,
             done: 0,
@@ -244,7 +249,7 @@ impl Supervisor {
             by,
             Event::SessionDigested {
                 session,
-                digest,
+                digest: rollup::digest(digest),
                 journal,
                 text,
             },
@@ -259,30 +264,35 @@ impl Supervisor {
         let Recording {
             ended,
             session,
+            began,
             done,
             waiting,
             ..
         } = recording;
-        if let (Some(id), Some(after)) = (&session, &ended.after) {
-            self.roll_up(now, id, after);
-        }
-        let commits = ended.commits.len();
-        let line = self.report(session.as_ref(), &ended, done, waiting);
         let run = self.state.project.open_runs.get(&ended.run);
-        let is_turn = run.is_some_and(|run| matches!(run.kind, RunKind::Turn { .. }));
-        let trigger = match (ended.recovered, commits > 0, done > 0) {
-            (true, _, _) => Some("recovery"),
-            (false, true, _) => Some("commit"),
-            (false, false, true) => Some("task-done"),
-            // The session of an open thread goes on.
-            (false, false, false) => (!is_turn).then_some("session-end"),
-        };
-        if let (Some(after), Some(trigger)) = (&ended.after, trigger) {
+        let due = rollup::due(&Came {
+            recovered: ended.recovered,
+            commits: ended.commits.len(),
+            done,
+            is_turn: run.is_some_and(|run| matches!(run.kind, RunKind::Turn { .. })),
+            began,
+        });
+        self.rename_contexts(now, &ended.branches);
+        if let (true, Some(id), Some(after)) = (due.context, &session, &ended.after) {
+            self.roll_up(now, id, after, &ended.branches);
+        }
+        self.put_contexts_away(now, &ended.branches, &ended.here);
+        if due.archive {
+            self.bound_contexts(now, &ended.here);
+            self.archive(now, &ended);
+        }
+        let line = self.report(session.as_ref(), &ended, done, waiting);
+        if let (Some(after), Some(trigger)) = (&ended.after, due.checkpoint) {
             let checkpoint = Checkpoint {
                 at: now,
                 head: after.head.clone(),
                 trigger: trigger.to_owned(),
-                text: line.clone(),
+                text: rollup::checkpoint(&line),
                 session,
             };
             self.fact(
@@ -303,35 +313,42 @@ impl Supervisor {
         self.effect(Effect::Fold);
     }
 
-    fn roll_up(&mut self, now: Timestamp, id: &SessionId, after: &GitSnapshot) {
+    /// Moves closed tasks that nobody looks at any more out of the backlog.
+    fn archive(&mut self, now: Timestamp, ended: &Ended) {
+        let leaving = leaving(
+            &self.state.tasks,
+            &ended.here,
+            ended.branches.trunk.as_deref(),
+            now,
+            &Limits::default(),
+        );
+        for task in leaving {
+            let change = Change::Archive {
+                task,
+                archived: true,
+            };
+            let reason = "closed long ago".to_owned();
+            self.fact(now, Actor::Supervisor, Event::Changed { change, reason });
+        }
+    }
+
+    fn roll_up(
+        &mut self,
+        now: Timestamp,
+        id: &SessionId,
+        after: &GitSnapshot,
+        branches: &Branches,
+    ) {
         let Some(session) = self.state.sessions.get(id).cloned() else {
             return;
         };
         // The stretch belongs to the branch it began on, even when the agent left that branch on its way.
-        let Some(branch) = session.branch.as_deref() else {
+        let Some(branch) = session.branch.as_deref().map(|name| branches.now(name)) else {
             return;
         };
         let known = self.state.context(Some(branch));
-        let first = session
-            .turns
-            .first()
-            .map(|turn| one_line(&turn.record.request, 300));
         let stays = after.head.branch() == Some(branch);
-        let context = BranchContext {
-            objective: first
-                .filter(|request| !request.is_empty())
-                .or(known.objective),
-            last_session: Some(session.id.clone()),
-            last_thread: Some(session.thread.clone()),
-            digest: session.digest.clone().or(known.digest),
-            snapshot: if stays {
-                Some(after.clone())
-            } else {
-                known.snapshot
-            },
-            forked_from: None,
-            parked_thread: known.parked_thread,
-        };
+        let context = rollup::context(known, &session, stays.then_some(after));
         let event = Event::ContextSet {
             branch: branch.to_owned(),
             context: Box::new(context),

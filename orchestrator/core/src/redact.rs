@@ -66,7 +66,7 @@ static COMPILED: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
 });
 
 /// Fields whose text git, the engine or we ourselves compare later, and whose values are ids, paths or names.
-const STRUCTURAL: [&str; 22] = [
+const STRUCTURAL: [&str; 24] = [
     "id",
     "branch",
     "blob",
@@ -78,6 +78,7 @@ const STRUCTURAL: [&str; 22] = [
     "cwd",
     "files",
     "forked_from",
+    "from",
     "journal",
     "log",
     "name",
@@ -87,6 +88,7 @@ const STRUCTURAL: [&str; 22] = [
     "session",
     "task",
     "thread",
+    "to",
     "turn",
     "worktree",
 ];

@@ -2,13 +2,14 @@
 
 use orch_protocol::Timestamp;
 use orch_protocol::fact::Event;
-use orch_protocol::git::{GitSnapshot, Head, HeadRelation};
+use orch_protocol::git::{GitSnapshot, HeadRelation};
 use orch_protocol::ids::{CommitId, RunId, ThreadId};
 use orch_protocol::project::{BranchContext, DriftEntry, OpenRun, RunKind};
 use orch_protocol::session::Session;
 use orch_protocol::task::Actor;
 use orch_protocol::turn::{TurnEvent, TurnRecord};
 
+use crate::contexts::Branches;
 use crate::drift::{Compared, Decision, Drift, DriftKind, OnDrift, classify, decide, head_text};
 use crate::judge::Here;
 use crate::supervisor::{Effect, Supervisor};
@@ -30,6 +31,8 @@ pub struct Start {
     pub seen: Option<GitSnapshot>,
     /// Where tasks are judged.
     pub here: Here,
+    /// What became of the branches that [`contexts::asked`](crate::contexts::asked) names.
+    pub branches: Branches,
     /// What to do about drift.
     pub on_drift: OnDrift,
     /// The engine goes on without us.
@@ -45,15 +48,19 @@ pub(crate) struct Gate {
 
 impl Supervisor {
     pub(crate) fn start(&mut self, start: Start) {
+        self.rename_contexts(start.now, &start.branches);
+        self.put_contexts_away(start.now, &start.branches, &start.here);
         match (&start.kind, &start.seen) {
             (
                 RunKind::Resume { thread } | RunKind::Fork { thread } | RunKind::Turn { thread },
                 Some(seen),
             ) => {
-                let expected = self
-                    .sessions_of(thread)
-                    .last()
-                    .and_then(|session| session.snapshot.clone());
+                let last = self.sessions_of(thread).last();
+                let expected = last
+                    .and_then(|session| Some((session.id.clone(), session.snapshot.clone()?)))
+                    .map(|(session, expected)| {
+                        self.anchor_renamed(start.now, session, expected, &start.branches)
+                    });
                 match expected {
                     Some(expected) if expected != *seen => {
                         self.effect(Effect::Compare {
@@ -196,45 +203,6 @@ impl Supervisor {
         self.met(now, &thread, &drift, OnDrift::Fork.name());
         self.tell(&drift, OnDrift::Fork.name());
         self.launch(&start, &[drift.note()]);
-    }
-
-    /// A branch met for the first time takes over the context of the branch it grew from.
-    fn inherit_context(&mut self, start: &Start) {
-        let Some(Head::Branch { name, .. }) = start.seen.as_ref().map(|seen| &seen.head) else {
-            return;
-        };
-        if self.state.project.branches.contains_key(name) {
-            return;
-        }
-        let reached = |context: &BranchContext| {
-            let head = context
-                .snapshot
-                .as_ref()
-                .and_then(|snapshot| snapshot.head.commit());
-            head.is_some_and(|head| start.here.reachable.is_ancestor(head))
-        };
-        let from = self
-            .state
-            .project
-            .branches
-            .iter()
-            .filter(|(_, context)| reached(context));
-        let Some((from, context)) = from.max_by_key(|(_, context)| context.last_session.clone())
-        else {
-            return;
-        };
-        let note = format!("{name} takes over what was known on {from}");
-        let context = BranchContext {
-            forked_from: Some(from.clone()),
-            parked_thread: None,
-            ..context.clone()
-        };
-        let event = Event::ContextSet {
-            branch: name.clone(),
-            context: Box::new(context),
-        };
-        self.fact(start.now, Actor::Supervisor, event);
-        self.effect(Effect::Tell { line: note });
     }
 
     fn launch(&mut self, start: &Start, notes: &[String]) {

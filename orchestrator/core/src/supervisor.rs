@@ -17,6 +17,7 @@ use orch_protocol::turn::TurnRecord;
 use crate::agent::{Opinion, Question, View};
 use crate::brief::{Brief, BriefLimits, brief};
 use crate::command::{Asker, Named, Refusal, TaskCommand, plan};
+use crate::contexts::Branches;
 use crate::drift::OnDrift;
 use crate::judge::Here;
 use crate::redact;
@@ -167,6 +168,8 @@ pub struct Ended {
     pub after: Option<GitSnapshot>,
     /// Where tasks are judged now.
     pub here: Here,
+    /// What became of the branches that [`contexts::asked`](crate::contexts::asked) names.
+    pub branches: Branches,
     /// Claimed commits that were found again under other ids: as named, and as found.
     pub rewrites: Vec<(CommitId, CommitId)>,
     /// Claimed commits that were reverted here.
@@ -251,6 +254,8 @@ pub(crate) struct Recording {
     pub(crate) ended: Ended,
     pub(crate) before: Option<GitSnapshot>,
     pub(crate) session: Option<SessionId>,
+    /// It is the session's first run.
+    pub(crate) began: bool,
     pub(crate) questions: VecDeque<(Actor, About)>,
     pub(crate) done: usize,
     pub(crate) waiting: usize,

@@ -140,6 +140,7 @@ impl Plan {
             return;
         }
         alike_goes(&mut base.branches, &mut theirs.branches);
+        alike_goes(&mut base.archived, &mut theirs.archived);
         alike_goes(&mut base.milestones, &mut theirs.milestones);
         alike_goes(&mut base.rewrites, &mut theirs.rewrites);
         alike_goes(&mut base.proposals, &mut theirs.proposals);

@@ -3,6 +3,7 @@
 
 mod afterwards;
 mod asked;
+mod judging;
 
 use std::collections::VecDeque;
 
@@ -10,20 +11,16 @@ use jiff::SignedDuration;
 use orch_core::agent::Agent;
 use orch_core::brief::{Brief, BriefLimits};
 use orch_core::command::{Named, Refusal};
-use orch_core::judge::{Here, Stand, claimed_commits};
+use orch_core::judge::Stand;
 use orch_core::run::Start;
-use orch_core::state::State;
 use orch_core::supervisor::{About, Effect, Input, Supervisor};
-use orch_protocol::git::CommitSummary;
 use orch_protocol::ids::{RunId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::task::Actor;
 use thiserror::Error;
 
 use crate::git::GitError;
-use crate::ports::{
-    Asked, Clock, Engine, EngineTrouble, Git, Judged, Launch, Ran, StateStore, Wanted,
-};
+use crate::ports::{Backlog, Clock, Engine, EngineTrouble, Git, Launch, Ran, StateStore, Wanted};
 use crate::store::StoreError;
 
 /// A turn that nothing was heard of for this long has ended, whatever ended it.
@@ -153,6 +150,7 @@ impl Driver<'_> {
         let seen = self.git.look().await?;
         let stand = seen.as_ref().map(Stand::from);
         let here = self.here(supervisor.state(), stand.as_ref(), &[]).await?;
+        let branches = self.branches(supervisor.state()).await?;
         let start = Start {
             now: self.clock.now(),
             run: request.run,
@@ -161,6 +159,7 @@ impl Driver<'_> {
             codex_home: request.codex_home,
             seen,
             here,
+            branches,
             on_drift: request.on_drift,
             outlives: request.outlives,
         };
@@ -266,44 +265,6 @@ impl Driver<'_> {
             None => true,
         };
         Ok(dead.into_iter().filter(is_ours).collect())
-    }
-
-    /// Where tasks are judged: what HEAD reaches of the commits that claims name, and of `also`.
-    pub async fn here(
-        &self,
-        state: &State,
-        stand: Option<&Stand>,
-        also: &[CommitSummary],
-    ) -> Result<Here, GitError> {
-        let judged = self.judged(state, stand, also).await?;
-        Ok(Here::at(stand, judged.reachable))
-    }
-
-    async fn judged(
-        &self,
-        state: &State,
-        stand: Option<&Stand>,
-        also: &[CommitSummary],
-    ) -> Result<Judged, GitError> {
-        if stand.is_none() {
-            return Ok(Judged::default());
-        }
-        let heads = state
-            .project
-            .branches
-            .values()
-            .filter_map(|context| context.snapshot.as_ref()?.head.commit().cloned())
-            .chain(also.iter().map(|commit| commit.id.clone()))
-            .collect();
-        let claimed = claimed_commits(state);
-        let rewrites = state.project.rewrites.clone();
-        self.git
-            .judge(Asked {
-                claimed,
-                heads,
-                rewrites,
-            })
-            .await
     }
 
     async fn drive(

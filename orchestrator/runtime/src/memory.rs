@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use orch_core::contexts::Branches;
 use orch_core::judge::{Reachable, Stand};
 use orch_core::reverts::Reverted;
 use orch_core::state::State;
@@ -104,6 +105,8 @@ pub struct FakeGit {
     pub rewrites: Vec<(CommitId, CommitId)>,
     /// What was reverted.
     pub reverts: Vec<Reverted>,
+    /// What became of branches.
+    pub branches: Branches,
     /// What every comparison finds.
     pub relation: HeadRelation,
     /// What every turn made.
@@ -153,6 +156,10 @@ impl Git for FakeGit {
 
     async fn holding(&self, _: CommitId) -> Result<Holding, GitError> {
         Ok(Holding::default())
+    }
+
+    async fn branches(&self, _: BTreeSet<String>) -> Result<Branches, GitError> {
+        Ok(self.branches.clone())
     }
 
     async fn existing(&self, commits: BTreeSet<CommitId>) -> Result<BTreeSet<CommitId>, GitError> {

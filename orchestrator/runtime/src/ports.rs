@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use orch_core::brief::Brief;
+use orch_core::contexts::Branches;
 use orch_core::judge::{Reachable, Stand};
 use orch_core::reverts::Reverted;
 use orch_core::state::State;
@@ -144,6 +145,9 @@ pub trait Git: Send + Sync {
 
     /// The local branches that reach a commit.
     async fn holding(&self, commit: CommitId) -> Result<Holding, GitError>;
+
+    /// What became of the local branches that are asked about. Next to nothing, unless one is gone.
+    async fn branches(&self, asked: BTreeSet<String>) -> Result<Branches, GitError>;
 
     /// Those of `commits` that the repository has, reached by HEAD or not.
     async fn existing(&self, commits: BTreeSet<CommitId>) -> Result<BTreeSet<CommitId>, GitError>;

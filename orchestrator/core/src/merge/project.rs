@@ -18,6 +18,11 @@ pub(super) fn merge(sides: Sides<'_, Project>) -> Project {
             Gone::Yields,
             merge_context,
         ),
+        archived: list::map(
+            sides.map(|project| &project.archived),
+            Gone::Yields,
+            |_, ours, theirs| newer(ours, theirs, |archived| archived.at),
+        ),
         milestones: list::map(
             sides.map(|project| &project.milestones),
             Gone::Yields,

@@ -1,6 +1,8 @@
-//! The state, and the only way it changes: [`State::apply`]. How the backlog changes stands in `backlog.rs`.
+//! The state, and the only way it changes: [`State::apply`]. How the backlog changes stands in `backlog.rs`, how
+//! branch contexts move in `contexts.rs`.
 
 mod backlog;
+mod contexts;
 
 use std::collections::BTreeMap;
 
@@ -57,6 +59,9 @@ impl State {
             | Event::Proposed { .. }
             | Event::ProposalSettled { .. }
             | Event::ContextSet { .. }
+            | Event::ContextMoved { .. }
+            | Event::ContextArchived { .. }
+            | Event::ContextRestored { .. }
             | Event::CheckpointReached { .. }
             | Event::DriftMet { .. }
             | Event::DriftChosen { .. }
@@ -84,6 +89,9 @@ impl State {
             | Event::Proposed { .. }
             | Event::ProposalSettled { .. }
             | Event::ContextSet { .. }
+            | Event::ContextMoved { .. }
+            | Event::ContextArchived { .. }
+            | Event::ContextRestored { .. }
             | Event::CheckpointReached { .. }
             | Event::DriftMet { .. }
             | Event::DriftChosen { .. }
@@ -196,6 +204,13 @@ impl State {
                     .branches
                     .insert(branch.clone(), (**context).clone());
             }
+            Event::ContextMoved { from, to } => {
+                contexts::rename(&mut self.project, from, to, fact.at)
+            }
+            Event::ContextArchived { branch } => {
+                contexts::archive(&mut self.project, branch, fact.at);
+            }
+            Event::ContextRestored { branch } => contexts::restore(&mut self.project, branch),
             Event::CheckpointReached { checkpoint } => {
                 push_bounded(
                     &mut self.project.checkpoints,
@@ -251,6 +266,7 @@ impl State {
             Event::ProjectMerged { base, theirs } => {
                 let merged = merge_projects(base, &self.project, theirs);
                 self.project = merged.value;
+                contexts::bound(&mut self.project);
                 self.keep_for_review(fact, merged.lost);
             }
             Event::HandEdited { .. } | Event::Undone { .. } => {}

@@ -376,7 +376,10 @@ fn an_archived_task_is_found_behind_the_backlog_and_brought_back_by_what_changes
     };
     let old = said(task("old"), ClaimState::Done);
     let o = old.id.to_string();
-    assert_eq!(find(&archived(&[old.clone()]), &o).unwrap().id, old.id);
+    assert_eq!(
+        find(&archived(std::slice::from_ref(&old)), &o).unwrap().id,
+        old.id
+    );
 
     let a = id("a").to_string();
     for (command, touched) in [
@@ -399,7 +402,7 @@ fn an_archived_task_is_found_behind_the_backlog_and_brought_back_by_what_changes
             2,
         ),
     ] {
-        let mut machine = Machine::from(archived(&[old.clone()]));
+        let mut machine = Machine::from(archived(std::slice::from_ref(&old)));
         let expect = [format!("changed {touched}")];
         assert_eq!(asked(&mut machine, command.clone()), expect, "{command:?}");
         let state = machine.supervisor.state();
@@ -410,7 +413,7 @@ fn an_archived_task_is_found_behind_the_backlog_and_brought_back_by_what_changes
     }
 
     // To need it changes the one that waits alone.
-    let mut machine = Machine::from(archived(&[old.clone()]));
+    let mut machine = Machine::from(archived(std::slice::from_ref(&old)));
     assert_eq!(asked(&mut machine, need(&a, &o)), ["changed 1"]);
     assert!(machine.supervisor.state().archive.contains_key(&old.id));
 

@@ -1,6 +1,7 @@
 //! A world for tests: short ways to say heads, tasks and turns, and a supervisor whose every step is checked for replay.
 
 use orch_core::brief::BriefLimits;
+use orch_core::contexts::Branches;
 use orch_core::drift::OnDrift;
 use orch_core::judge::{Here, Reachable};
 use orch_core::run::Start;
@@ -249,6 +250,7 @@ pub(crate) fn start(
         codex_home: "/home".to_owned(),
         here: Here::new(seen.as_ref(), Reachable::default()),
         seen,
+        branches: Branches::default(),
         on_drift,
         outlives: false,
     }
@@ -264,6 +266,7 @@ pub(crate) fn ended(run: &RunId, second: i64) -> Ended {
         commits: Vec::new(),
         after: None,
         here: Here::default(),
+        branches: Branches::default(),
         rewrites: Vec::new(),
         reverts: Vec::new(),
         recovered: false,
@@ -311,6 +314,9 @@ pub(crate) fn name(event: &Event) -> &'static str {
         Event::Proposed { .. } => "proposed",
         Event::ProposalSettled { .. } => "proposal settled",
         Event::ContextSet { .. } => "context set",
+        Event::ContextMoved { .. } => "context moved",
+        Event::ContextArchived { .. } => "context archived",
+        Event::ContextRestored { .. } => "context restored",
         Event::CheckpointReached { .. } => "checkpoint",
         Event::DriftMet { .. } => "drift met",
         Event::DriftChosen { .. } => "drift chosen",

@@ -7,8 +7,10 @@
     clippy::print_stdout
 )]
 
+mod archive;
 mod brief;
 mod command;
+mod contexts;
 mod cycles;
 mod drift;
 mod explain;
@@ -23,5 +25,6 @@ mod open_thread;
 mod properties;
 mod redact;
 mod reverts;
+mod rollup;
 mod runs;
 mod undo;

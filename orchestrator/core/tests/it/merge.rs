@@ -681,7 +681,8 @@ fn any_project() -> impl Strategy<Value = Project> {
                 forked_from,
                 parked_thread,
             }
-        });
+        })
+        .boxed();
     let milestone =
         (option::of(word()), option::of(word())).prop_map(|(text, due)| Milestone { text, due });
     let checkpoint = (0..4i64, head(), word()).prop_map(|(second, head, text)| Checkpoint {
@@ -745,8 +746,13 @@ fn any_project() -> impl Strategy<Value = Project> {
         btree_set((0..6u64).prop_map(commit), 0..4),
         0..4,
     );
+    let archived = (0..3i64, context.clone()).prop_map(|(second, context)| ArchivedContext {
+        at: at(second),
+        context,
+    });
     (
         btree_map(named().prop_map(str::to_owned), context, 0..3),
+        btree_map(named().prop_map(str::to_owned), archived, 0..3),
         btree_map(named().prop_map(str::to_owned), milestone, 0..3),
         rewrites,
         checkpoints,
@@ -762,6 +768,7 @@ fn any_project() -> impl Strategy<Value = Project> {
         .prop_map(|project| {
             let (
                 branches,
+                archived,
                 milestones,
                 rewrites,
                 checkpoints,
@@ -773,6 +780,7 @@ fn any_project() -> impl Strategy<Value = Project> {
             ) = project;
             Project {
                 branches,
+                archived,
                 milestones,
                 rewrites,
                 checkpoints,
@@ -794,7 +802,7 @@ fn three_projects() -> impl Strategy<Value = [Project; 3]> {
                 out.$field.clone_from(&base.$field);
             })* };
         }
-        stay!(0 branches, 1 milestones, 2 rewrites, 3 checkpoints, 4 proposals, 5 open_runs, 6 drift, 7 drift_choices, 8 comments);
+        stay!(0 branches, 1 milestones, 2 rewrites, 3 checkpoints, 4 proposals, 5 open_runs, 6 drift, 7 drift_choices, 8 comments, 9 archived);
         out
     };
     (

@@ -207,7 +207,7 @@ fn some_project() -> impl Strategy<Value = Box<Project>> {
 
 /// A fact of the backlog or of what is no task.
 pub(crate) fn event() -> impl Strategy<Value = Event> {
-    let name = || select(vec!["main", "dev"]).prop_map(str::to_owned);
+    let name = || select(vec!["main", "dev", "a/b"]).prop_map(str::to_owned);
     let milestone = option::of(option::of(text()).prop_map(|text| Milestone { text, due: None }));
     let pair = || ((0..6u64).prop_map(commit), (0..6u64).prop_map(commit));
     let checkpoint = (0..9i64, head(), text()).prop_map(|(second, head, text)| Checkpoint {
@@ -250,6 +250,9 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
             accepted: true,
         }),
         1 => (name(), context()).prop_map(|(branch, context)| Event::ContextSet { branch, context: Box::new(context) }),
+        1 => (name(), name()).prop_map(|(from, to)| Event::ContextMoved { from, to }),
+        1 => name().prop_map(|branch| Event::ContextArchived { branch }),
+        1 => name().prop_map(|branch| Event::ContextRestored { branch }),
         1 => checkpoint.prop_map(|checkpoint| Event::CheckpointReached { checkpoint }),
         1 => (thread(), choice).prop_map(|(thread, choice)| Event::DriftChosen { thread, choice }),
         1 => run.prop_map(|run| Event::RunStarted { run }),

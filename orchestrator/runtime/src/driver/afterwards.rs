@@ -75,6 +75,7 @@ impl Driver<'_> {
             .await?;
         let made_here = made.iter().map(|commit| commit.id.clone());
         let here = Here::at(stand.as_ref(), judged.reachable.with(made_here));
+        let branches = self.branches(supervisor.state()).await?;
         Ok(Ended {
             now,
             run: run.clone(),
@@ -84,6 +85,7 @@ impl Driver<'_> {
             commits: made,
             after,
             here,
+            branches,
             rewrites: judged.rewrites,
             reverts: judged.reverts,
             recovered,

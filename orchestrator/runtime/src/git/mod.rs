@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use orch_core::contexts::Branches;
 use orch_core::judge::Stand;
 use orch_protocol::Timestamp;
 use orch_protocol::git::{CommitSummary, GitSnapshot, HeadRelation};
@@ -112,6 +113,11 @@ impl Git for FolderGit {
 
     async fn holding(&self, commit: CommitId) -> Result<Holding, GitError> {
         self.blocking(move |folder| branches::holding(folder, &commit))
+            .await
+    }
+
+    async fn branches(&self, asked: BTreeSet<String>) -> Result<Branches, GitError> {
+        self.blocking(move |folder| branches::became(folder, &asked))
             .await
     }
 

@@ -1,8 +1,9 @@
-//! What HEAD's reflog says of rewritten commits: a commit that was amended, and the picks of a rebase that was finished.
+//! Reading reflogs, and what HEAD's says of rewritten commits: a commit that was amended, and the picks of a rebase that
+//! was finished.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use git2::{Commit, Oid, Repository};
+use git2::{Commit, Oid, Reflog, Repository};
 
 use super::history::History;
 
@@ -20,9 +21,16 @@ struct Entry {
     message: String,
 }
 
+/// The reflog of a reference; none where none is kept.
+pub(super) fn of(repo: &Repository, reference: &str) -> Option<Reflog> {
+    // Asked for one that isn't there, libgit2 makes an empty one; and git goes on writing it.
+    let is_kept = repo.reference_has_log(reference).unwrap_or(false);
+    is_kept.then(|| repo.reflog(reference).ok()).flatten()
+}
+
 /// Pairs from the reflog of this work tree's HEAD; none where none is kept.
 pub(super) fn pairs(history: &mut History<'_>) -> Result<Became, git2::Error> {
-    let Ok(log) = history.repo.reflog("HEAD") else {
+    let Some(log) = of(history.repo, "HEAD") else {
         return Ok(Became::new());
     };
     // The newest comes first; a rebase is read from its start.

@@ -8,6 +8,8 @@ use orch_protocol::git::{CommitSummary, GitSnapshot, HeadRelation};
 use orch_protocol::ids::CommitId;
 use orch_protocol::text::one_line;
 
+use super::reflog;
+
 /// The most incoming commits told in full.
 const MAX_INCOMING: usize = 50;
 /// The most files named of one commit.
@@ -113,7 +115,7 @@ pub(super) fn made_between(
 
 /// What HEAD was between two times, as its reflog says; nothing where none is kept.
 fn heads_in(repo: &Repository, since: i64, until: i64) -> Vec<Oid> {
-    let Ok(log) = repo.reflog("HEAD") else {
+    let Some(log) = reflog::of(repo, "HEAD") else {
         return Vec::new();
     };
     log.iter()

@@ -164,6 +164,19 @@ pub fn what(event: &Event) -> String {
             format!("{word} proposal {proposal}")
         }
         Event::ContextSet { branch, .. } => format!("context of {}", one_line(branch, 80)),
+        Event::ContextMoved { from, to } => {
+            format!(
+                "context of {} is now {}'s",
+                one_line(from, 80),
+                one_line(to, 80)
+            )
+        }
+        Event::ContextArchived { branch } => {
+            format!("put away context of {}", one_line(branch, 80))
+        }
+        Event::ContextRestored { branch } => {
+            format!("bring back context of {}", one_line(branch, 80))
+        }
         Event::CheckpointReached { checkpoint } => format!("checkpoint {}", checkpoint.trigger),
         Event::DriftMet { drift } => format!("drift {} ({})", drift.kind, drift.choice),
         Event::DriftChosen {

@@ -1,6 +1,7 @@
 //! Tests of the adapters over real files, real git and real processes, and of the driver over fakes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod branches;
 mod called;
 mod checkout;
 mod contract;
