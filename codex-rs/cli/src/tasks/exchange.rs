@@ -111,11 +111,11 @@ pub(crate) async fn import(mut project: Project, asked: Import) -> Result<(), Tr
     Ok(())
 }
 
+/// Paths below what was named, and what the files hold.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// The files of a backlog by their paths below what was named, and its format where one fits.
-fn read(
-    from: &Path,
-    format: Option<Format>,
-) -> std::io::Result<(Option<Format>, Vec<(String, Vec<u8>)>)> {
+fn read(from: &Path, format: Option<Format>) -> std::io::Result<(Option<Format>, Files)> {
     let mut left = MAX_BYTES;
     if !from.is_dir() {
         let bytes = bytes_of(from, &mut left)?;
