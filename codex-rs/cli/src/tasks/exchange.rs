@@ -111,10 +111,10 @@ pub(crate) async fn import(mut project: Project, asked: Import) -> Result<(), Tr
     Ok(())
 }
 
-/// Files by their paths below what was named.
+/// Paths below what was named, and what the files hold.
 type Files = Vec<(String, Vec<u8>)>;
 
-/// The files of a backlog, and its format where one fits.
+/// The files of a backlog by their paths below what was named, and its format where one fits.
 fn read(from: &Path, format: Option<Format>) -> std::io::Result<(Option<Format>, Files)> {
     let mut left = MAX_BYTES;
     if !from.is_dir() {

@@ -369,17 +369,14 @@ fn a_backlog_imported_twice_is_there_once() {
 
 #[test]
 fn an_archived_task_is_found_behind_the_backlog_and_brought_back_by_what_changes_it() {
-    let archived = |tasks: &[Task]| {
+    let archived = |old: &Task| {
         let mut state = state_of(&[task("a")]);
-        state.archive = state_of(tasks).tasks;
+        state.archive = state_of(std::slice::from_ref(old)).tasks;
         state
     };
     let old = said(task("old"), ClaimState::Done);
     let o = old.id.to_string();
-    assert_eq!(
-        find(&archived(std::slice::from_ref(&old)), &o).unwrap().id,
-        old.id
-    );
+    assert_eq!(find(&archived(&old), &o).unwrap().id, old.id);
 
     let a = id("a").to_string();
     for (command, touched) in [
@@ -402,7 +399,7 @@ fn an_archived_task_is_found_behind_the_backlog_and_brought_back_by_what_changes
             2,
         ),
     ] {
-        let mut machine = Machine::from(archived(std::slice::from_ref(&old)));
+        let mut machine = Machine::from(archived(&old));
         let expect = [format!("changed {touched}")];
         assert_eq!(asked(&mut machine, command.clone()), expect, "{command:?}");
         let state = machine.supervisor.state();
@@ -413,7 +410,7 @@ fn an_archived_task_is_found_behind_the_backlog_and_brought_back_by_what_changes
     }
 
     // To need it changes the one that waits alone.
-    let mut machine = Machine::from(archived(std::slice::from_ref(&old)));
+    let mut machine = Machine::from(archived(&old));
     assert_eq!(asked(&mut machine, need(&a, &o)), ["changed 1"]);
     assert!(machine.supervisor.state().archive.contains_key(&old.id));
 
@@ -422,7 +419,7 @@ fn an_archived_task_is_found_behind_the_backlog_and_brought_back_by_what_changes
         needs: vec![id("a")],
         ..old
     };
-    let mut machine = Machine::from(archived(&[old]));
+    let mut machine = Machine::from(archived(&old));
     let both = TaskCommand::All(vec![edit_of(&o, "New words"), need(&a, &o)]);
     let refused =
         format!("refused: that need would close a cycle: {a} (a) → {o} (New words) → {a} (a)");
