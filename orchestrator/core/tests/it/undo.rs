@@ -273,7 +273,16 @@ proptest! {
         for (id, task) in now.tasks.iter().chain(&now.archive) {
             let (was, made) = (all(before, id), all(after, id));
             if was == made {
-                prop_assert_eq!(all(undone, id), Some(task.clone()), "the operation didn't touch it");
+                let left = all(undone, id);
+                let moved = before.archive.contains_key(id) != after.archive.contains_key(id);
+                // Out of the archive again, an edge that others have made a cycle of waits for review.
+                let waits = |need: &TaskId| undone.project.proposals.values().any(|proposal| {
+                    matches!(&proposal.change, Change::AddNeed { task, need: missing } if task == id && missing == need)
+                });
+                let stays = |need: &TaskId| left.as_ref().is_some_and(|left| left.needs.contains(need));
+                let mut expect = task.clone();
+                expect.needs.retain(|need| !moved || stays(need) || !waits(need));
+                prop_assert_eq!(left, Some(expect), "the operation didn't touch it");
                 continue;
             }
             // Claims that the operation didn't make are there.
