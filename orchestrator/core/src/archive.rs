@@ -51,43 +51,57 @@ pub fn leaving(
         return Vec::new();
     }
     let statuses = Statuses::judge(tasks, here);
-    let kept = kept(tasks, here, &statuses, limits.newest);
-    let may_leave = |task: &&Task| {
-        let claim = deciding(task, here);
-        !kept.contains(&task.id)
-            && !statuses.of(&task.id).is_open()
-            && now.duration_since(closed_at(task, here)) > limits.age
-            && claim.is_none_or(|claim| is_settled(claim, here, trunk))
-    };
-    let trees = Trees::of(tasks);
-    let open = |tree: &[&Task]| tree.iter().any(|task| statuses.of(&task.id).is_open());
+    // From here on a task is its place in the backlog's order: a look-up by id for each question would be most of the cost.
+    let all: Vec<&Task> = tasks.values().collect();
+    let ids: Vec<&TaskId> = tasks.keys().collect();
+    let place = |id: &TaskId| ids.binary_search(&id).ok();
+    let open: Vec<bool> = ids.iter().map(|id| statuses.of(id).is_open()).collect();
+    let closed_at: Vec<Timestamp> = all.iter().map(|task| closed_at(task, here)).collect();
+    let mut stays: Vec<bool> = all
+        .iter()
+        .enumerate()
+        .map(|(at, task)| {
+            let claim = deciding(task, here);
+            open[at]
+                || now.duration_since(closed_at[at]) <= limits.age
+                || claim.is_some_and(|claim| !is_settled(claim, here, trunk))
+        })
+        .collect();
+    let waiting = (0..all.len()).filter(|at| open[*at]);
+    for need in waiting.flat_map(|at| &all[at].needs).filter_map(place) {
+        stays[need] = true;
+    }
+    let mut newest: Vec<usize> = (0..all.len()).filter(|at| !open[*at]).collect();
+    newest.sort_by_key(|at| Reverse((closed_at[*at], *at)));
+    newest
+        .into_iter()
+        .take(limits.newest)
+        .for_each(|at| stays[at] = true);
+
+    let parent = |at: usize| place(all[at].parent.as_ref()?);
+    let trees = Trees::of((0..all.len()).map(parent).collect());
     let held: BTreeSet<&str> = trees
         .whole
         .iter()
-        .filter(|tree| open(tree))
+        .filter(|tree| tree.iter().any(|at| open[*at]))
         .flatten()
         .chain(&trees.looped)
-        .filter_map(|task| task.milestone.as_deref())
+        .filter_map(|at| all[*at].milestone.as_deref())
         .collect();
-    let is_free = |task: &&Task| {
-        let milestone = task.milestone.as_deref();
-        milestone.is_none_or(|name| !held.contains(name))
+    let is_held = |at: usize| {
+        let milestone = all[at].milestone.as_deref();
+        stays[at] || milestone.is_some_and(|name| held.contains(name))
     };
-    let mut leave: Vec<_> = trees
-        .whole
-        .iter()
-        .filter(|tree| tree.iter().all(|task| may_leave(task) && is_free(task)))
-        .map(|tree| {
-            let last = tree.iter().map(|task| closed_at(task, here)).max();
-            (last, tree)
-        })
-        .collect();
-    leave.sort_by_key(|(last, tree)| (*last, tree.first().map(|root| &root.id)));
-    leave
-        .into_iter()
-        .flat_map(|(_, tree)| tree.iter().map(|task| task.id.clone()))
-        .take(limits.at_once)
-        .collect()
+    let mut leave: Vec<Vec<usize>> = trees.whole;
+    leave.retain(|tree| !tree.iter().any(|at| is_held(*at)));
+    leave.sort_by_key(|tree| {
+        (
+            tree.iter().map(|at| closed_at[*at]).max(),
+            tree.first().copied(),
+        )
+    });
+    let leave = leave.into_iter().flatten().take(limits.at_once);
+    leave.map(|at| ids[at].clone()).collect()
 }
 
 /// When a task was closed here. One that is closed by its parts alone was closed when they were: they leave together.
@@ -104,57 +118,37 @@ fn is_settled(claim: &Claim, here: &Here, trunk: Option<&str>) -> bool {
     holds_everywhere || is_trunk || (came_here && !claim.commits.is_empty())
 }
 
-/// What stays, whatever its age: the newest of the closed tasks, and what an open one needs.
-fn kept<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
-    here: &Here,
-    statuses: &Statuses,
-    newest: usize,
-) -> BTreeSet<&'a TaskId> {
-    let (open, mut closed): (Vec<&Task>, Vec<&Task>) = tasks
-        .values()
-        .partition(|task| statuses.of(&task.id).is_open());
-    closed.sort_by_cached_key(|task| Reverse((closed_at(task, here), &task.id)));
-    let newest = closed.into_iter().take(newest).map(|task| &task.id);
-    let needed = open.into_iter().flat_map(|task| &task.needs);
-    newest.chain(needed).collect()
-}
-
-/// The backlog by its trees, each with its parents before their parts.
-struct Trees<'a> {
-    whole: Vec<Vec<&'a Task>>,
+/// The backlog by its trees, each with its parents before their parts; a task is its place.
+struct Trees {
+    whole: Vec<Vec<usize>>,
     /// What hangs in or below a loop of parents: it has no root, and stays.
-    looped: Vec<&'a Task>,
+    looped: Vec<usize>,
 }
 
-impl<'a> Trees<'a> {
-    fn of(tasks: &'a BTreeMap<TaskId, Task>) -> Self {
-        let mut parts: BTreeMap<&TaskId, Vec<&Task>> = BTreeMap::new();
+impl Trees {
+    /// `parents` holds the parent of each task, if that is in the backlog.
+    fn of(parents: Vec<Option<usize>>) -> Self {
+        let mut parts = vec![Vec::new(); parents.len()];
         let mut roots = Vec::new();
-        for task in tasks.values() {
-            match task.parent.as_ref().filter(|id| tasks.contains_key(id)) {
-                Some(parent) => parts.entry(parent).or_default().push(task),
-                None => roots.push(task),
+        for (part, parent) in parents.iter().enumerate() {
+            match parent {
+                Some(parent) => parts[*parent].push(part),
+                None => roots.push(part),
             }
         }
-        let mut rooted = BTreeSet::new();
-        let whole = roots
-            .into_iter()
-            .map(|root| {
-                let mut tree = vec![root];
-                let mut at = 0;
-                while let Some(task) = tree.get(at) {
-                    rooted.insert(&task.id);
-                    tree.extend(parts.get(&task.id).into_iter().flatten());
-                    at += 1;
-                }
-                tree
-            })
-            .collect();
-        let looped = tasks.values().filter(|task| !rooted.contains(&task.id));
-        Self {
-            whole,
-            looped: looped.collect(),
-        }
+        let mut rooted = vec![false; parents.len()];
+        let mut grow = |root| {
+            let mut tree = vec![root];
+            let mut next = 0;
+            while let Some(at) = tree.get(next).copied() {
+                rooted[at] = true;
+                tree.extend(&parts[at]);
+                next += 1;
+            }
+            tree
+        };
+        let whole = roots.into_iter().map(&mut grow).collect();
+        let looped = (0..parents.len()).filter(|at| !rooted[*at]).collect();
+        Self { whole, looped }
     }
 }

@@ -3,8 +3,10 @@
 use orch_core::agent::Opinion;
 use orch_core::brief::{BriefLimits, brief};
 use orch_core::command::{Asker, NewTask, TaskCommand};
+use orch_core::contexts::Branches;
 use orch_core::drift::OnDrift;
 use orch_core::graph::is_acyclic;
+use orch_core::run::Start;
 use orch_core::state::State;
 use orch_core::supervisor::{Ended, Input};
 use orch_protocol::fact::{Event, Fact};
@@ -15,7 +17,7 @@ use orch_protocol::proposal::{Change, Confidence, Proposal, TaskEdit};
 use orch_protocol::session::{Digest, TurnSummary};
 use orch_protocol::task::*;
 use orch_protocol::turn::*;
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -386,7 +388,7 @@ fn one_command() -> impl Strategy<Value = TaskCommand> {
 /// An input; `n` is its place, which makes times and runs.
 #[derive(Debug, Clone)]
 enum Given {
-    Start(RunKind, Option<GitSnapshot>, OnDrift),
+    Start(RunKind, Option<GitSnapshot>, OnDrift, Branches),
     Compared(bool, bool),
     Parked(Option<ThreadId>),
     Ended(
@@ -395,9 +397,20 @@ enum Given {
         Vec<TurnRecord>,
         Option<GitSnapshot>,
         bool,
+        Branches,
     ),
     Opinions(Actor, Vec<Opinion>),
     Command(TaskCommand),
+}
+
+fn branches() -> impl Strategy<Value = Branches> {
+    let name = || select(vec!["main", "dev", "a/b", "new"]).prop_map(str::to_owned);
+    let renamed = btree_map(name(), name(), 0..2);
+    (vec(name(), 0..2), renamed).prop_map(|(gone, renamed)| Branches {
+        gone: gone.into_iter().chain(renamed.keys().cloned()).collect(),
+        renamed,
+        trunk: None,
+    })
 }
 
 fn given() -> impl Strategy<Value = Given> {
@@ -413,12 +426,13 @@ fn given() -> impl Strategy<Value = Given> {
         vec(a_turn(), 0..3),
         look(),
         any::<bool>(),
+        branches(),
     );
     prop_oneof![
-        3 => (kind(), look(), policy).prop_map(|(kind, seen, policy)| Given::Start(kind, seen, policy)),
+        3 => (kind(), look(), policy, branches()).prop_map(|(kind, seen, policy, branches)| Given::Start(kind, seen, policy, branches)),
         2 => any::<(bool, bool)>().prop_map(|(a, b)| Given::Compared(a, b)),
         1 => option::of(thread()).prop_map(Given::Parked),
-        3 => left.prop_map(|(back, thread, turns, after, recovered)| Given::Ended(back, thread, turns, after, recovered)),
+        3 => left.prop_map(|(back, thread, turns, after, recovered, branches)| Given::Ended(back, thread, turns, after, recovered, branches)),
         4 => (actor(), vec(opinion(), 0..4)).prop_map(|(by, opinions)| Given::Opinions(by, opinions)),
         3 => command().prop_map(Given::Command),
     ]
@@ -427,9 +441,10 @@ fn given() -> impl Strategy<Value = Given> {
 fn feed(machine: &mut Machine, n: usize, given: Given) {
     let now = at(n as i64 * 10);
     let input = match given {
-        Given::Start(kind, seen, policy) => {
-            Input::Start(Box::new(start(kind, seen, policy, n as i64 * 10)))
-        }
+        Given::Start(kind, seen, policy, branches) => Input::Start(Box::new(Start {
+            branches,
+            ..start(kind, seen, policy, n as i64 * 10)
+        })),
         Given::Compared(expected_in_seen, expected_branch_merged) => Input::Compared {
             now,
             relation: Box::new(HeadRelation {
@@ -439,7 +454,7 @@ fn feed(machine: &mut Machine, n: usize, given: Given) {
             }),
         },
         Given::Parked(copy) => Input::Parked { now, copy },
-        Given::Ended(back, thread, turns, after, recovered) => {
+        Given::Ended(back, thread, turns, after, recovered, branches) => {
             let open = &machine.supervisor.state().project.open_runs;
             let run = open.keys().nth(back % open.len().max(1)).cloned();
             Input::Ended(Box::new(Ended {
@@ -447,6 +462,7 @@ fn feed(machine: &mut Machine, n: usize, given: Given) {
                 turns,
                 after,
                 recovered,
+                branches,
                 ..ended(&run.unwrap_or_else(|| RunId::new("none")), n as i64 * 10)
             }))
         }
