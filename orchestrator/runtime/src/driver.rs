@@ -14,6 +14,7 @@ use orch_core::command::{Named, Refusal};
 use orch_core::judge::Stand;
 use orch_core::run::Start;
 use orch_core::supervisor::{About, Effect, Input, Supervisor};
+use orch_protocol::Timestamp;
 use orch_protocol::ids::{RunId, ThreadId};
 use orch_protocol::project::{OpenRun, RunKind};
 use orch_protocol::task::Actor;
@@ -152,7 +153,7 @@ impl Driver<'_> {
         let here = self.here(supervisor.state(), stand.as_ref(), &[]).await?;
         let branches = self.branches(supervisor.state()).await?;
         let start = Start {
-            now: self.clock.now(),
+            now: self.now(),
             run: request.run,
             kind: request.kind,
             cwd: request.cwd,
@@ -267,6 +268,17 @@ impl Driver<'_> {
         Ok(dead.into_iter().filter(is_ours).collect())
     }
 
+    fn now(&self) -> Timestamp {
+        self.not_before_seen(self.clock.now())
+    }
+
+    /// `now`, or just after the newest fact of others that was seen, whose clock may be ahead or who may have been quicker.
+    fn not_before_seen(&self, now: Timestamp) -> Timestamp {
+        let seen = self.store.newest();
+        let next = seen.and_then(|at| at.checked_add(SignedDuration::from_nanos(1)).ok());
+        next.map_or(now, |next| now.max(next))
+    }
+
     async fn drive(
         &mut self,
         supervisor: &mut Supervisor,
@@ -300,7 +312,7 @@ impl Driver<'_> {
             } => {
                 let relation = Box::new(self.git.relation(*expected, *seen, known).await?);
                 Ok(Some(Input::Compared {
-                    now: self.clock.now(),
+                    now: self.now(),
                     relation,
                 }))
             }
@@ -310,7 +322,7 @@ impl Driver<'_> {
                     tracing::warn!(%trouble, "the conversation could not be copied");
                 }
                 Ok(Some(Input::Parked {
-                    now: self.clock.now(),
+                    now: self.now(),
                     copy: copy.ok(),
                 }))
             }
@@ -373,7 +385,7 @@ impl Driver<'_> {
     }
 
     fn consult(&self, supervisor: &Supervisor, actor: Actor, about: &About) -> Input {
-        let now = self.clock.now();
+        let now = self.now();
         let asked = self.agents.iter().filter(|agent| agent.actor() == actor);
         let opinions = match supervisor.question(about, now) {
             Some((view, question)) => asked

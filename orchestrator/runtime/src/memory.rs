@@ -52,6 +52,10 @@ impl StateStore for MemStore {
         Ok(self.state.clone())
     }
 
+    fn newest(&self) -> Option<Timestamp> {
+        self.facts.iter().map(|fact| fact.at).max()
+    }
+
     async fn append(&mut self, facts: &[Fact]) -> Result<(), StoreError> {
         for fact in facts {
             self.state.apply(fact);

@@ -85,6 +85,11 @@ pub trait StateStore: Send {
     /// The state with every durable fact of every process, as far as it is wanted.
     async fn load(&mut self, wanted: &Wanted) -> Result<State, StoreError>;
 
+    /// When the newest fact was recorded that this process has seen or recorded itself and that wasn't folded then. What
+    /// is recorded next has to be later, whatever the clock says: the times of facts decide in which order those of
+    /// several processes are applied.
+    fn newest(&self) -> Option<Timestamp>;
+
     /// Makes facts durable. Once this returns they survive `kill -9` and a power cut.
     async fn append(&mut self, facts: &[Fact]) -> Result<(), StoreError>;
 

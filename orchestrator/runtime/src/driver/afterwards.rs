@@ -42,7 +42,7 @@ impl Driver<'_> {
         ran: Ran,
         recovered: bool,
     ) -> Result<Ended, DriverError> {
-        let now = self.clock.now();
+        let now = self.now();
         let open = supervisor.state().project.open_runs.get(run);
         let (since, before) = match open {
             Some(open) => (open.at, open.snapshot.clone()),

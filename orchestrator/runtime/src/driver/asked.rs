@@ -26,6 +26,7 @@ impl Driver<'_> {
         let mut supervisor = Supervisor::new(state, log, self.limits);
         let asker = Asker {
             nonce: supervisor.nonce(),
+            now: self.not_before_seen(asker.now),
             ..asker
         };
         let mut turn = Turn::default();
@@ -68,6 +69,10 @@ impl Driver<'_> {
         edit: HandEdit,
     ) -> Result<Vec<Named>, DriverError> {
         let mut supervisor = self.loaded(&[]).await?;
+        let asker = Asker {
+            now: self.not_before_seen(asker.now),
+            ..asker
+        };
         let mut turn = Turn::default();
         let input = Input::HandEdit {
             asker: Box::new(asker),
@@ -91,6 +96,10 @@ impl Driver<'_> {
             backlog,
         } = versions;
         let state = self.store.load(&Wanted::backlog(backlog)).await?;
+        let asker = Asker {
+            now: self.not_before_seen(asker.now),
+            ..asker
+        };
         let events = undo::facts(&before, &after, &state);
         if events.is_empty() {
             return Ok(false);

@@ -1,9 +1,10 @@
 //! State commits, fenced: written, published by compare-and-swap on the one ref, and walked. Reading what is in them is
 //! `objects.rs`'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use git2::build::TreeUpdateBuilder;
 use git2::{ErrorClass, ErrorCode, FileMode, Oid, Signature};
@@ -136,16 +137,32 @@ impl Objects {
         let done = work()?;
         let mut pack = git2::Buf::new();
         mempack.dump(&self.repo, &mut pack).map_err(failed)?;
-        let mut writer = odb.packwriter().map_err(failed)?;
-        writer.write_all(&pack).map_err(|source| StoreError::Io {
+        let io = |source| StoreError::Io {
             doing: "write",
             path: self.path.clone(),
             source,
-        })?;
+        };
+        let begun = self.pack_files().map_err(io)?;
+        let mut writer = odb.packwriter().map_err(failed)?;
+        writer.write_all(&pack).map_err(io)?;
         writer.commit().map_err(failed)?;
         drop(writer);
+        // libgit2 syncs objects that are files of their own, as it was told to, and no pack.
+        for path in self.pack_files().map_err(io)?.difference(&begun) {
+            File::open(path)
+                .and_then(|file| file.sync_all())
+                .map_err(io)?;
+        }
+        File::open(self.pack_dir())
+            .and_then(|dir| dir.sync_all())
+            .map_err(io)?;
         mempack.reset().map_err(failed)?;
         Ok(done)
+    }
+
+    fn pack_files(&self) -> std::io::Result<BTreeSet<PathBuf>> {
+        let entries = std::fs::read_dir(self.pack_dir())?;
+        entries.map(|entry| Ok(entry?.path())).collect()
     }
 
     /// State commits from `from` back, the newest first.

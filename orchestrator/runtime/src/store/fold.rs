@@ -171,7 +171,9 @@ impl BareStore {
         for (at, operation) in operations.iter().enumerate() {
             let is_last = at + 1 == operations.len();
             let touched = apply(&mut state, operation);
-            if is_last {
+            if is_last && state.folded.keys().any(|log| !alive.contains(log)) {
+                // What is forgotten of a log that is gone must not be missed when a power cut has brought it back.
+                log::sync_dir(&self.logs_dir()).map_err(|error| self.log_error(error))?;
                 state.folded.retain(|log, _| alive.contains(log));
             }
             let mut changes = self.encoded(&state, &touched)?;

@@ -29,13 +29,20 @@ impl BareStore {
         if !self.git_dir().exists() {
             return Ok(());
         }
-        let _guard = self.fold_lock()?;
+        let guard = self.fold_lock()?;
         let mut git = Command::new("git");
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GIT_") {
                 git.env_remove(name);
             }
         }
+        let failed = |source| StoreError::Io {
+            doing: "pack with git gc",
+            path: self.git_dir(),
+            source,
+        };
+        // Git holds the lock as well: if this process is killed, nobody writes what a gc that goes on would throw away.
+        let held = guard.try_clone().map_err(failed)?;
         let ran = git
             .arg("--git-dir")
             .arg(self.git_dir())
@@ -46,15 +53,10 @@ impl BareStore {
                 "core.hooksPath=/dev/null",
             ])
             .args(["gc", "--quiet", "--prune=now"])
-            .stdin(Stdio::null())
+            .stdin(held)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .output();
-        let failed = |source| StoreError::Io {
-            doing: "pack with git gc",
-            path: self.git_dir(),
-            source,
-        };
         let out = ran.map_err(failed)?;
         match out.status.success() {
             true => Ok(()),

@@ -3,6 +3,7 @@
 //! The writer holds a lock on its file as long as it lives; the kernel gives it back however the process ends. A line
 //! that was cut off at the end was never acknowledged and is passed over.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -50,9 +51,7 @@ impl Log {
             // It takes its name once it is locked: under that name an unlocked log is a dead one, and may be removed.
             match std::fs::rename(&unlocked, &path) {
                 Ok(()) => {
-                    File::open(dir)
-                        .and_then(|dir| dir.sync_all())
-                        .map_err(failed("sync", dir))?;
+                    sync_dir(dir)?;
                     return Ok(Self { file, path, len: 0 });
                 }
                 // Taken for one that was given up, before it was locked: it is made anew.
@@ -131,36 +130,66 @@ pub struct Read {
     len: u64,
 }
 
+/// How often logs are looked at until none has grown between two looks, each of which takes some microseconds.
+const LOOKS: u32 = 100;
+
 /// Reads every log in `dir`, in the order of their names, which begin with the time.
+///
+/// What is read belongs together: a fact that somebody recorded after having seen another one is never read without that
+/// one. So logs are read as far as they went at one moment.
 pub fn read_all(dir: &Path) -> Result<Vec<Read>, LogError> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed("read", dir)(error)),
-    };
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| {
-            entry
-                .ok()?
-                .file_name()
-                .into_string()
-                .ok()?
-                .strip_suffix(".log")
-                .map(str::to_owned)
-        })
-        .collect();
-    names.sort();
-    let mut logs = Vec::with_capacity(names.len());
-    for name in names {
-        let path = dir.join(format!("{name}.log"));
-        match std::fs::read(&path) {
-            Ok(bytes) => logs.push(parse(LogId::new(name), &bytes)),
-            // Another process has just finished with it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed("read", &path)(error)),
+    for _ in 0..LOOKS {
+        let lengths = lengths(dir)?;
+        if lengths == self::lengths(dir)?
+            && let Some(logs) = read_as_far(dir, &lengths)?
+        {
+            return Ok(logs);
         }
     }
-    Ok(logs)
+    Err(failed("read", dir)(io::ErrorKind::ResourceBusy.into()))
+}
+
+/// How long each log is, by its id.
+fn lengths(dir: &Path) -> Result<BTreeMap<String, u64>, LogError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(failed("read", dir)(error)),
+    };
+    let mut lengths = BTreeMap::new();
+    for entry in entries {
+        let entry = entry.map_err(failed("read", dir))?;
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let Some(id) = name.strip_suffix(".log") else {
+            continue;
+        };
+        match entry.metadata() {
+            Ok(meta) => drop(lengths.insert(id.to_owned(), meta.len())),
+            // Another process has just finished with it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("read", &entry.path())(error)),
+        }
+    }
+    Ok(lengths)
+}
+
+/// Reads logs up to these lengths; none when one is shorter by now, or gone.
+fn read_as_far(dir: &Path, lengths: &BTreeMap<String, u64>) -> Result<Option<Vec<Read>>, LogError> {
+    let mut logs = Vec::with_capacity(lengths.len());
+    for (id, length) in lengths {
+        let path = dir.join(format!("{id}.log"));
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("read", &path)(error)),
+        };
+        let known = usize::try_from(*length)
+            .ok()
+            .and_then(|end| bytes.get(..end));
+        let Some(known) = known else { return Ok(None) };
+        logs.push(parse(LogId::new(id), known));
+    }
+    Ok(Some(logs))
 }
 
 /// Reads a log's bytes; never fails: what isn't a fact is passed over, and noted unless it is a cut-off end.
@@ -234,6 +263,13 @@ fn names(dir: &Path) -> Vec<String> {
     entries
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect()
+}
+
+/// Makes it durable which logs are there, and which are gone.
+pub fn sync_dir(dir: &Path) -> Result<(), LogError> {
+    File::open(dir)
+        .and_then(|opened| opened.sync_all())
+        .map_err(failed("sync", dir))
 }
 
 /// Removes a log whose writer is dead, if nothing was added to it since it was read; a damaged one is renamed instead.

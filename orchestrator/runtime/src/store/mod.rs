@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use orch_core::state::State;
+use orch_protocol::Timestamp;
 use orch_protocol::fact::Fact;
 use orch_protocol::ids::{CommitId, LogId, SessionId};
 use orch_protocol::session::Session;
@@ -106,6 +107,8 @@ pub struct BareStore {
     dir: PathBuf,
     log: Option<Log>,
     id: LogId,
+    /// When the newest unfolded fact was recorded that was seen.
+    newest: Option<Timestamp>,
     /// Files that could not be read and were passed over; they are set aside at the next fold.
     set_aside: BTreeSet<String>,
     /// Files that this process has found unreadable, set aside by now or not.
@@ -119,6 +122,7 @@ impl BareStore {
             dir,
             log: None,
             id,
+            newest: None,
             set_aside: BTreeSet::new(),
             unreadable: BTreeSet::new(),
         }
@@ -245,10 +249,11 @@ impl BareStore {
                 Log::create(&self.logs_dir(), &self.id).map_err(|error| self.log_error(error))?;
             self.log = Some(log);
         }
-        match &mut self.log {
-            Some(log) => log.append(facts).map_err(|error| self.log_error(error)),
-            None => Ok(()),
+        if let Some(log) = &mut self.log {
+            log.append(facts).map_err(|error| self.log_error(error))?;
         }
+        self.newest = self.newest.max(facts.iter().map(|fact| fact.at).max());
+        Ok(())
     }
 
     /// Folds what is left and gives the log up. Without this (a crash) the next process does both.
@@ -269,6 +274,10 @@ impl StateStore for BareStore {
 
     async fn load(&mut self, wanted: &Wanted) -> Result<State, StoreError> {
         self.read(wanted)
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        self.newest
     }
 
     async fn append(&mut self, facts: &[Fact]) -> Result<(), StoreError> {

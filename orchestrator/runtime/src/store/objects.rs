@@ -1,7 +1,7 @@
 //! The bare repository, fenced: opened, created and read. What is written into it stands in `commits.rs`.
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -91,10 +91,14 @@ impl Objects {
         drop((config, repo));
         // libgit2 gives the folder the mode of the umask, whatever was asked for.
         std::fs::set_permissions(partial.path(), Permissions::from_mode(0o700)).map_err(io)?;
+        sync(partial.path()).map_err(io)?;
         match std::fs::rename(partial.keep(), path) {
             Err(source) if !path.exists() => return Err(io(source)),
             Ok(()) | Err(_) => {}
         }
+        File::open(parent)
+            .and_then(|dir| dir.sync_all())
+            .map_err(io)?;
         let repo = Repository::open_bare(path).map_err(failed)?;
         Ok(Self {
             repo,
@@ -247,9 +251,13 @@ impl Objects {
         std::fs::read_dir(sample).map_or(0, |dir| dir.count() * 256)
     }
 
+    pub(super) fn pack_dir(&self) -> PathBuf {
+        self.path.join("objects").join("pack")
+    }
+
     /// How many packs there are.
     pub(super) fn packs(&self) -> usize {
-        let dir = std::fs::read_dir(self.path.join("objects").join("pack"));
+        let dir = std::fs::read_dir(self.pack_dir());
         let is_pack = |entry: &std::fs::DirEntry| {
             entry
                 .path()
@@ -298,6 +306,16 @@ impl Objects {
         blob.map(|blob| blob.content().to_vec())
             .map_err(self.failed("read"))
     }
+}
+
+/// Makes a folder durable, with all that is in it.
+fn sync(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            sync(&entry?.path())?;
+        }
+    }
+    File::open(path)?.sync_all()
 }
 
 fn bytes_of(id: Oid) -> ObjectId {

@@ -78,6 +78,7 @@ impl BareStore {
             _ => State::default(),
         };
         for fact in fold::facts(&snapshot.operations) {
+            self.newest = self.newest.max(Some(fact.at));
             state.apply(fact);
         }
         Ok(state)

@@ -5,7 +5,7 @@ use orch_runtime::memory::MemStore;
 use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
 
-use crate::make::{added, folder};
+use crate::make::{added, at, folder};
 
 async fn keeps_what_it_acknowledged(store: &mut dyn StateStore) {
     let log = store.log_id().clone();
@@ -27,6 +27,7 @@ async fn keeps_what_it_acknowledged(store: &mut dyn StateStore) {
         2,
         "visible before it is folded"
     );
+    assert_eq!(store.newest(), Some(at(0)));
     store.fold().await.unwrap();
     store.fold().await.unwrap();
     store.append(&[added(&log, 3, "three")]).await.unwrap();

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use jiff::SignedDuration;
 use orch_core::brief::BriefLimits;
 use orch_core::command::{Asker, NewTask, TaskCommand};
 use orch_core::state::State;
 use orch_core::verify::{Known, findings};
 use orch_protocol::ids::{CommitId, LogId, TaskId};
+use orch_protocol::proposal::TaskEdit;
 use orch_protocol::task::{Actor, ClaimState, Origin};
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
@@ -18,6 +20,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::make::{folder, git};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 fn open(dir: &Path) -> BareStore {
     BareStore::new(dir.join("s"), log::fresh_id(SystemClock.now()))
@@ -125,6 +129,50 @@ async fn an_operation_is_a_commit_that_git_can_read() {
 }
 
 #[tokio::test]
+async fn what_was_done_after_something_was_seen_comes_after_it_whatever_the_clocks_say() {
+    let dir = folder();
+    let (mut first, mut second) = (open(dir.path()), open(dir.path()));
+    let (git, ahead) = (FolderGit::new(dir.path()), SystemClock.now() + HOUR);
+    let mut named = Vec::new();
+    for (store, title) in [(&mut first, None), (&mut second, Some("two"))] {
+        let mut driver = Driver {
+            store,
+            git: &git,
+            engine: &mut RolloutsOnly,
+            agents: &[],
+            clock: &SystemClock,
+            limits: BriefLimits::default(),
+            tell: &mut |_| {},
+        };
+        let (asker, command) = match title {
+            // The first one's clock is ahead of the second one's, and neither has folded.
+            None => {
+                let now = ahead;
+                let new = NewTask {
+                    title: "one".to_owned(),
+                    ..NewTask::default()
+                };
+                (Asker { now, ..asker() }, TaskCommand::Add(new))
+            }
+            Some(title) => {
+                let edit = TaskEdit {
+                    title: Some(title.to_owned()),
+                    ..TaskEdit::default()
+                };
+                let task = TaskId::to_string(&named[0]);
+                (asker(), TaskCommand::Edit { task, edit })
+            }
+        };
+        let done = driver.command(asker, command).await.unwrap().unwrap();
+        named.extend(done.into_iter().map(|named| named.id));
+    }
+    for _ in 0..2 {
+        assert_eq!(state(dir.path()).await.tasks[&named[0]].title, "two");
+        first.fold().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_hostile_title_cannot_forge_what_an_operation_says_of_itself() {
     let dir = folder();
     let first = add(dir.path(), "one").await;
@@ -178,7 +226,7 @@ async fn take(dir: &Path, step: &Step) -> bool {
         }),
         Step::Edit(task, priority) => pick(*task).map(|task| TaskCommand::Edit {
             task,
-            edit: orch_protocol::proposal::TaskEdit {
+            edit: TaskEdit {
                 priority: Some(*priority),
                 ..Default::default()
             },

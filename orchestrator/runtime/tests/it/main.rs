@@ -19,4 +19,5 @@ mod make;
 mod place;
 mod race;
 mod walls;
+mod writer;
 mod yaml;
