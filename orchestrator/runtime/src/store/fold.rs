@@ -11,7 +11,7 @@ use orch_protocol::ids::{CommitId, LogId};
 use super::files::{self, Shard, Touched};
 use super::objects::Objects;
 use super::read::Part;
-use super::{BareStore, StoreError, TRIES, log, private_dir, words};
+use super::{BareStore, StoreError, TRIES, log, private_dir, sessions, words};
 
 /// More operations than this are written as one pack instead of a file an object.
 const MANY: usize = 8;
@@ -183,7 +183,9 @@ impl BareStore {
                 let schema = files::schema_file().map_err(|error| self.unwritable(error))?;
                 changes.insert(files::SCHEMA_FILE.to_owned(), Some(schema));
             }
+            sessions::bring_back(&mut changes);
             if is_last {
+                self.put_away(objects, parent.as_ref(), &state, &mut changes)?;
                 self.move_aside(objects, parent.as_ref(), &mut changes)?;
             }
             let message = words::message(&operation.facts);

@@ -12,6 +12,7 @@ mod migrate;
 pub(crate) mod objects;
 mod outline;
 mod read;
+pub mod sessions;
 pub mod verify;
 pub mod words;
 
@@ -148,7 +149,11 @@ impl BareStore {
         let Some((objects, head)) = self.opened()? else {
             return Ok(Vec::new());
         };
-        let names = objects.list(&head, "sessions")?;
+        let mut names = Vec::new();
+        for dir in sessions::FOLDERS {
+            names.extend(objects.list(&head, dir)?);
+        }
+        names.sort();
         Ok(names
             .iter()
             .filter_map(|name| name.strip_suffix(".json"))
@@ -161,7 +166,10 @@ impl BareStore {
         let Some((objects, head)) = self.opened()? else {
             return Ok(Vec::new());
         };
-        let files = objects.read_dir(&head, "sessions", |_| true)?;
+        let mut files = BTreeMap::new();
+        for dir in sessions::FOLDERS {
+            files.extend(objects.read_dir(&head, dir, |_| true)?);
+        }
         let read = |(name, bytes): (&String, &Vec<u8>)| files::session(name, bytes).ok();
         Ok(files.iter().filter_map(read).collect())
     }

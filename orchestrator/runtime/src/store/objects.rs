@@ -147,10 +147,8 @@ impl Objects {
 
     fn dir(&self, at: &CommitId, dir: &str) -> Result<Option<git2::Tree<'_>>, StoreError> {
         let tree = self.tree(at)?;
-        let Some(entry) = tree
-            .get_name(dir)
-            .filter(|entry| entry.kind() == Some(ObjectType::Tree))
-        else {
+        let entry = tree.get_path(Path::new(dir)).ok();
+        let Some(entry) = entry.filter(|entry| entry.kind() == Some(ObjectType::Tree)) else {
             return Ok(None);
         };
         self.repo

@@ -9,6 +9,7 @@ use orch_protocol::task::Task;
 use super::files::{self, ARCHIVE, Shard, TASKS};
 use super::fold::{self, Operation};
 use super::objects::Objects;
+use super::sessions::FOLDERS;
 use super::{BareStore, StoreError, TRIES, log, outline};
 use crate::ports::{Backlog, Wanted};
 
@@ -173,15 +174,16 @@ impl BareStore {
             }
         }
         let mut unreadable = Vec::new();
-        for (name, bytes) in objects.read_dir(at, "sessions", |name| {
-            (part.sessions)(name.strip_suffix(".json").unwrap_or(name))
-        })? {
-            let path = format!("sessions/{name}");
-            match files::session(&path, &bytes) {
-                Ok(session) => {
-                    state.sessions.insert(session.id.clone(), session);
+        for dir in FOLDERS {
+            let wanted = |name: &str| (part.sessions)(name.strip_suffix(".json").unwrap_or(name));
+            for (name, bytes) in objects.read_dir(at, dir, wanted)? {
+                let path = format!("{dir}/{name}");
+                match files::session(&path, &bytes) {
+                    Ok(session) => {
+                        state.sessions.insert(session.id.clone(), session);
+                    }
+                    Err(_) => unreadable.push(path),
                 }
-                Err(_) => unreadable.push(path),
             }
         }
         let names = objects.list(at, "journal")?;

@@ -8,6 +8,7 @@ use orch_core::verify::{Finding, Weight};
 
 use super::files::{self, ARCHIVE, FilesError, Shard, TASKS};
 use super::objects::Objects;
+use super::sessions::FOLDERS;
 use super::{BareStore, StoreError, log};
 
 /// The state as far as it can be read, and what of the store can't.
@@ -62,18 +63,19 @@ impl BareStore {
         }
         self.check_tasks(&objects, &head, TASKS, &back, &mut checked)?;
         self.check_tasks(&objects, &head, ARCHIVE, &back, &mut checked)?;
-        for (name, bytes) in objects.read_dir(&head, "sessions", |_| true)? {
-            checked.files += 1;
-            let stem = name.strip_suffix(".json").unwrap_or(&name);
-            checked.sessions.insert(stem.to_owned());
-            match files::session(&format!("sessions/{name}"), &bytes) {
-                Ok(session) if session.id.as_str() == stem => {}
-                Ok(session) => checked.find(
-                    &format!("sessions/{name}"),
-                    &format!("it holds session {}", session.id),
-                    &back,
-                ),
-                Err(error) => checked.unreadable(error, &back),
+        for dir in FOLDERS {
+            for (name, bytes) in objects.read_dir(&head, dir, |_| true)? {
+                checked.files += 1;
+                let stem = name.strip_suffix(".json").unwrap_or(&name);
+                checked.sessions.insert(stem.to_owned());
+                let path = format!("{dir}/{name}");
+                match files::session(&path, &bytes) {
+                    Ok(session) if session.id.as_str() == stem => {}
+                    Ok(session) => {
+                        checked.find(&path, &format!("it holds session {}", session.id), &back);
+                    }
+                    Err(error) => checked.unreadable(error, &back),
+                }
             }
         }
         Ok(checked)

@@ -515,3 +515,83 @@ async fn every_file_is_checked_and_what_is_wrong_is_told() {
     let refused = open(dir.path()).load(&Wanted::default()).await.unwrap_err();
     assert!(refused.to_string().contains(&path), "{refused}");
 }
+
+#[tokio::test]
+async fn sessions_of_long_ago_leave_for_the_archive_and_are_found_by_their_thread() {
+    use orch_protocol::fact::Event;
+    use orch_protocol::ids::{RunId, SessionId, ThreadId};
+    use orch_protocol::session::Digest;
+    use orch_runtime::store::sessions::KEPT;
+    let dir = folder();
+    let log = LogId::new("20260101T000000000-1-sessions");
+    let mut store = BareStore::new(dir.path().join("s"), log.clone());
+    let thread = |n: usize| ThreadId::new(format!("thread{n:08}"));
+    let name = |n: usize| {
+        let at = crate::make::at(n as i64);
+        orch_core::name::session_id(at, Some("main"), &thread(n))
+    };
+    let mut seq = 0;
+    let mut fact = |event: Event| {
+        seq += 1;
+        crate::make::fact(&log, seq, event)
+    };
+    let opened = |n: usize, session: SessionId| Event::SessionOpened {
+        session,
+        thread: thread(n),
+        branch: Some("main".to_owned()),
+        run: RunId::new(format!("run-{n}")),
+    };
+    let mut facts = Vec::new();
+    for n in 0..KEPT + 3 {
+        facts.push(fact(opened(n, name(n))));
+        let digest = Digest {
+            at: crate::make::at(0),
+            goal: format!("goal {n}"),
+            changes: Vec::new(),
+            commits: Vec::new(),
+            open_ends: Vec::new(),
+            next_actions: Vec::new(),
+        };
+        // The second one was never summed up: it has to stay.
+        if n != 1 {
+            facts.push(fact(Event::SessionDigested {
+                session: name(n),
+                digest,
+                journal: format!("2026-01-01_main_{n}"),
+                text: "text".to_owned(),
+            }));
+        }
+    }
+    store.append(&facts).await.unwrap();
+    store.fold().await.unwrap();
+    // They leave with the next operation.
+    store
+        .append(&[fact(opened(0, name(KEPT + 1)))])
+        .await
+        .unwrap();
+    store.fold().await.unwrap();
+    let bare = dir.path().join("s/store.git");
+    let there = |folder: &str| {
+        let out = git(
+            &bare,
+            &["ls-tree", "--name-only", "refs/codex-orch/state", folder],
+        );
+        out.lines().count()
+    };
+    assert_eq!(
+        (there("archive/sessions/"), there("sessions/")),
+        (2, KEPT + 1)
+    );
+    assert_eq!(store.sessions().unwrap().len(), KEPT + 3, "all are known");
+    let loaded = store.load(&Wanted::of(&[thread(0)])).await.unwrap();
+    assert_eq!(
+        loaded.sessions[&name(0)].digest.as_ref().unwrap().goal,
+        "goal 0"
+    );
+    assert!(store.check().unwrap().findings.is_empty());
+    // Taken up again it stands in its old place, once.
+    store.append(&[fact(opened(0, name(0)))]).await.unwrap();
+    store.fold().await.unwrap();
+    assert_eq!(store.sessions().unwrap().len(), KEPT + 3);
+    assert_eq!(there("archive/sessions/") + there("sessions/"), KEPT + 3);
+}
