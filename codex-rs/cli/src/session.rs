@@ -191,7 +191,10 @@ impl Project {
     /// [`Project::close`] for when the command has done what it was asked for: a failure is told and fails nothing.
     pub(crate) async fn settle(self) {
         if let Err(trouble) = self.close().await {
-            out::note(&format!("recorded, but not yet folded: {}", trouble.line()));
+            out::note(&format!(
+                "what was recorded is safe, but not everything could be brought up to date: {}",
+                trouble.line()
+            ));
         }
     }
 

@@ -207,7 +207,7 @@ fn a_store_of_a_newer_version_is_left_alone() {
         &["journal", "list"],
     ] {
         world.run(args).exits(1).is_trouble(
-            "newer codex-orch (schema 99, this one knows 1)",
+            "newer codex-orch (schema 99, this one knows 2)",
             "update codex-orch",
         );
     }
@@ -265,11 +265,7 @@ fn a_backlog_that_cant_be_read_is_told_and_not_written_over() {
     tamper(&world, &store, &file, "{ not json");
     let before = world.git_in(&store, &["rev-parse", "refs/codex-orch/state"]);
     let asked = world.requests().len();
-    for args in [
-        &["exec", "Hello"][..],
-        &["tasks", "list"],
-        &["tasks", "add", "x"],
-    ] {
+    for args in [&["exec", "Hello"][..], &["tasks", "list"]] {
         world
             .run(args)
             .exits(1)
@@ -280,6 +276,16 @@ fn a_backlog_that_cant_be_read_is_told_and_not_written_over() {
         before
     );
     assert_eq!(world.requests().len(), asked);
+    // What doesn't need that file goes on, and leaves it as it is.
+    let added = world.run(&["tasks", "add", "x"]).ok();
+    assert!(added.stderr.contains(&file), "{added:#?}");
+    let kept = world.git_in(
+        &store,
+        &["cat-file", "blob", &format!("refs/codex-orch/state:{file}")],
+    );
+    assert_eq!(kept, "{ not json");
+    let found = world.run(&["state", "verify"]).exits(1);
+    assert!(found.stdout.contains(&file), "{found:#?}");
 }
 
 #[test]
