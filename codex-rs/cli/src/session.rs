@@ -212,8 +212,15 @@ impl Project {
         }
         let (dir, id) = (place.store.clone(), log::fresh_id(SystemClock.now()));
         store.close()?;
+        let store = BareStore::new(dir, id);
         if let Some(root) = &place.checkout {
-            check_out(root, &BareStore::new(dir, id), &seen);
+            check_out(root, &store, &seen);
+        }
+        // Once in a thousand operations or so, as git does by itself.
+        if store.wants_packing()
+            && let Err(error) = store.pack()
+        {
+            tracing::warn!(error = chain(&error), "the store could not be packed");
         }
         Ok(())
     }

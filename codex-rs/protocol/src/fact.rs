@@ -177,7 +177,7 @@ pub enum Event {
     },
     /// A file of the checkout was edited by hand; the facts of the same operation are what was taken in.
     HandEdited {
-        /// Its name.
+        /// Its name; `tasks` for a document that `codex-orch tasks edit` opened.
         file: String,
         /// The state commit that the file was made from.
         base: CommitId,
