@@ -3,6 +3,7 @@
 
 mod called;
 mod checkout;
+mod clones;
 mod contract;
 mod driver;
 mod edits;
