@@ -26,4 +26,5 @@ mod together;
 mod trouble;
 mod tui;
 mod twins;
+mod worktrees;
 mod world;

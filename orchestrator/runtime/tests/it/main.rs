@@ -4,6 +4,7 @@
 mod branches;
 mod called;
 mod checkout;
+mod clones;
 mod contract;
 mod driver;
 mod edits;
