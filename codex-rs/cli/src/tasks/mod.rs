@@ -1,6 +1,6 @@
 //! `codex-orch tasks`: the backlog as seen from HEAD. This file hands each command its arguments.
 //!
-//! [`line`] is the command line; [`select`], [`list`], [`rows`], [`tree`], [`show`], [`why`], [`history`], [`graph`] and
+//! [`mod@line`] is the command line; [`select`], [`list`], [`rows`], [`tree`], [`show`], [`why`], [`history`], [`graph`] and
 //! [`milestone`] show; [`change`], [`document`] and [`editor`] change; [`exchange`] reads and writes what other tools read;
 //! [`completion`] answers shells.
 
