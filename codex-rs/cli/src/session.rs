@@ -211,11 +211,12 @@ impl Project {
             ));
         }
         let (dir, id) = (place.store.clone(), log::fresh_id(SystemClock.now()));
-        store.close()?;
-        let store = BareStore::new(dir, id);
+        // The store that was read is the one that knows what it had read.
         if let Some(root) = &place.checkout {
             check_out(root, &store, &seen);
         }
+        store.close()?;
+        let store = BareStore::new(dir, id);
         // Once in a thousand operations or so, as git does by itself.
         if store.wants_packing()
             && let Err(error) = store.pack()
