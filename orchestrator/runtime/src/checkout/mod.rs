@@ -135,7 +135,8 @@ impl Checkout {
         let bytes = self.bytes(file, &meta)?;
         let content = record::content(&bytes);
         let written = manifest.tasks.as_ref();
-        if written.is_some_and(|written| written.content == content) {
+        // The manifest stands where anybody may remove it.
+        if written.is_some_and(|written| written.content == content) || self.cache.knows(&content) {
             let kept = self.cache.keep_stat(Stat::of(&meta), &content);
             if let Err(error) = kept {
                 tracing::debug!(%error, "the cache of the checkout can't be written");
@@ -283,6 +284,7 @@ impl Checkout {
                 let content = seen.unwrap_or_else(|| record::content(&bytes));
                 let written = manifest.tasks.as_ref();
                 if written.is_none_or(|written| written.content != content)
+                    && !self.cache.knows(&content)
                     && taken != Some(&content)
                 {
                     return Ok(Some(left_alone()));

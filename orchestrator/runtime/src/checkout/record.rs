@@ -113,12 +113,21 @@ impl Cache {
 
     /// The content of a file with these numbers, as far as they tell.
     pub(super) fn content_of(&self, meta: &Metadata) -> Option<String> {
+        let (seen, record) = self.seen()?;
+        (seen.stat == Stat::of(meta) && !seen.stat.is_as_new_as(&record)).then_some(seen.content)
+    }
+
+    /// Whether a file of this content is what was last written or looked at.
+    pub(super) fn knows(&self, content: &str) -> bool {
+        self.seen().is_some_and(|(seen, _)| seen.content == content)
+    }
+
+    fn seen(&self) -> Option<(Seen, Metadata)> {
         let Ok(Held::File(file, record)) = place::look(&self.stat) else {
             return None;
         };
         let bytes = place::read(file, &record, 4096).ok()??;
-        let seen: Seen = serde_json::from_slice(&bytes).ok()?;
-        (seen.stat == Stat::of(meta) && !seen.stat.is_as_new_as(&record)).then_some(seen.content)
+        Some((serde_json::from_slice(&bytes).ok()?, record))
     }
 
     pub(super) fn keep_stat(&self, stat: Stat, content: &str) -> Result<(), CheckoutError> {
