@@ -141,11 +141,10 @@ impl Project {
                 "{file} could not be read; it is kept in the store under aside/"
             ));
         }
-        let (dir, id) = (place.store.clone(), log::fresh_id(SystemClock.now()));
-        store.close()?;
         if let Some(root) = &place.checkout {
-            check_out(root, &BareStore::new(dir, id), &seen);
+            check_out(root, &store, &seen);
         }
+        store.close()?;
         Ok(())
     }
 

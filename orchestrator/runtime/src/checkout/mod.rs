@@ -198,6 +198,15 @@ impl Checkout {
         let Some(commit) = store.head()? else {
             return Ok(Vec::new());
         };
+        // The first line names what an edit is compared with: a file that shows less than that would take the rest back.
+        let shown;
+        let state = match store.has_read_other_than(&commit) {
+            true => {
+                shown = store.outline_at(&commit)?;
+                &shown
+            }
+            false => state,
+        };
         let before = Manifest::read(root);
         let mut told = Vec::new();
         let mut wanted: BTreeMap<String, String> = store.documents(&commit)?;
@@ -295,8 +304,8 @@ impl Checkout {
             .iter()
             .map(|view| (view.id, view.judged()))
             .collect();
-        let old_blocks = Old::new(&old, index.as_ref(), store)?;
-        let (new, blocks) = file_text(&head, judged, comments, &old_blocks, store)?;
+        let old_blocks = Old::new(&old, index.as_ref(), (store, commit))?;
+        let (new, blocks) = file_text(&head, judged, comments, &old_blocks, (store, commit))?;
         // The state commit alone is no reason: what it shows is what stands there.
         if known.is_some() && taken.is_none() && below_state(&old) == below_state(&new) {
             return Ok(told);
@@ -349,9 +358,13 @@ struct Old<'a> {
 }
 
 impl<'a> Old<'a> {
-    fn new(text: &'a str, index: Option<&'a Index>, store: &BareStore) -> Result<Self, StoreError> {
+    fn new(
+        text: &'a str,
+        index: Option<&'a Index>,
+        (store, commit): (&BareStore, &CommitId),
+    ) -> Result<Self, StoreError> {
         let changed = match index {
-            Some(index) => store.changed_since(&index.state)?,
+            Some(index) => store.changed_between(&index.state, commit)?,
             None => None,
         };
         Ok(Self {
@@ -377,7 +390,7 @@ fn file_text(
     judged: Vec<(&TaskId, Judged)>,
     comments: Option<&FileComments>,
     old: &Old<'_>,
-    store: &BareStore,
+    (store, commit): (&BareStore, &CommitId),
 ) -> Result<(String, HashMap<TaskId, Block>), CheckoutError> {
     let needed: BTreeSet<Shard> = judged
         .iter()
@@ -386,7 +399,7 @@ fn file_text(
         .collect();
     let whole = match needed.is_empty() {
         true => BTreeMap::new(),
-        false => store.whole(&needed)?,
+        false => store.whole_at(commit, &needed)?,
     };
     let mut out = String::with_capacity(old.text.len() + 4096);
     out.push_str(head);

@@ -9,7 +9,6 @@ use orch_protocol::task::Task;
 
 use super::commits::Logged;
 use super::files::{ARCHIVE, Shard, TASKS};
-use super::fold;
 use super::read::Part;
 use super::words::{Operation, operation};
 use super::{BareStore, StoreError};
@@ -84,45 +83,55 @@ impl BareStore {
         })
     }
 
-    /// Which files of tasks may differ from what they were in a state commit, what isn't folded yet included; none where
-    /// there is no such commit.
-    pub fn changed_since(&self, commit: &CommitId) -> Result<Option<BTreeSet<Shard>>, StoreError> {
-        let Some(snapshot) = self.snapshot()? else {
+    /// Which files of tasks differ between two state commits; none where the first one isn't there.
+    pub fn changed_between(
+        &self,
+        from: &CommitId,
+        to: &CommitId,
+    ) -> Result<Option<BTreeSet<Shard>>, StoreError> {
+        let Some((objects, _)) = self.opened()? else {
             return Ok(None);
         };
-        let (Some(objects), Some(head)) = (&snapshot.objects, &snapshot.head) else {
-            return Ok(None);
-        };
-        if !objects.exists(commit) {
+        if from == to {
+            return Ok(Some(BTreeSet::new()));
+        }
+        if !objects.exists(from) {
             return Ok(None);
         }
-        let paths = match commit == head {
-            true => Vec::new(),
-            false => objects.differing(Some(commit), head)?,
-        };
-        let mut shards: BTreeSet<Shard> = paths.iter().filter_map(|path| shard_of(path)).collect();
-        shards.extend(fold::shards(fold::facts(&snapshot.operations)));
-        Ok(Some(shards))
+        let paths = objects.differing(Some(from), to)?;
+        Ok(Some(
+            paths.iter().filter_map(|path| shard_of(path)).collect(),
+        ))
     }
 
-    /// The tasks of some files, whole, as they are now.
-    pub fn whole(&self, shards: &BTreeSet<Shard>) -> Result<BTreeMap<TaskId, Task>, StoreError> {
-        let Some(snapshot) = self.snapshot()? else {
-            return Err(self.busy());
+    /// The tasks of some files, whole, as they stand in a state commit.
+    pub fn whole_at(
+        &self,
+        commit: &CommitId,
+        shards: &BTreeSet<Shard>,
+    ) -> Result<BTreeMap<TaskId, Task>, StoreError> {
+        let Some((objects, _)) = self.opened()? else {
+            return Ok(BTreeMap::new());
         };
         let part = Part {
             outline: false,
             shards: Some(shards),
             sessions: &|_| false,
         };
-        let mut state = match (&snapshot.objects, &snapshot.head) {
-            (Some(objects), Some(head)) => self.load_part(objects, head, &part)?.state,
-            _ => State::default(),
+        Ok(self.load_part(&objects, commit, &part)?.state.tasks)
+    }
+
+    /// The outline of the backlog as it stands in a state commit, and what is no task; no sessions.
+    pub fn outline_at(&self, commit: &CommitId) -> Result<State, StoreError> {
+        let Some((objects, _)) = self.opened()? else {
+            return Ok(State::default());
         };
-        fold::facts(&snapshot.operations).for_each(|fact| {
-            state.apply(fact);
-        });
-        Ok(state.tasks)
+        let part = Part {
+            outline: true,
+            shards: Some(&BTreeSet::new()),
+            sessions: &|_| false,
+        };
+        Ok(self.load_part(&objects, commit, &part)?.state)
     }
 
     /// The state as it was after an operation, without sessions; none where there is no such commit.

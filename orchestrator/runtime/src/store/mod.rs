@@ -109,6 +109,8 @@ pub struct BareStore {
     id: LogId,
     /// When the newest unfolded fact was recorded that was seen.
     newest: Option<Timestamp>,
+    /// The state commit that held all that was read last; none within when facts were pending. None before a first reading.
+    read_at: Option<Option<CommitId>>,
     /// Files that could not be read and were passed over; they are set aside at the next fold.
     set_aside: BTreeSet<String>,
     /// Files that this process has found unreadable, set aside by now or not.
@@ -123,6 +125,7 @@ impl BareStore {
             log: None,
             id,
             newest: None,
+            read_at: None,
             set_aside: BTreeSet::new(),
             unreadable: BTreeSet::new(),
         }
@@ -141,6 +144,12 @@ impl BareStore {
     /// The newest state commit; none before the first fold.
     pub fn head(&self) -> Result<Option<CommitId>, StoreError> {
         Objects::open(&self.git_dir())?.map_or(Ok(None), |objects| objects.head())
+    }
+
+    /// Whether what was read last isn't what stands in this state commit: somebody has folded since, or had not yet.
+    pub fn has_read_other_than(&self, commit: &CommitId) -> bool {
+        let read = self.read_at.as_ref();
+        read.is_some_and(|read| read.as_ref() != Some(commit))
     }
 
     /// Names of all sessions, oldest first.

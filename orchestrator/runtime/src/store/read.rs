@@ -77,6 +77,8 @@ impl BareStore {
             (Some(objects), Some(head)) => self.base(objects, head, &snapshot, wanted)?,
             _ => State::default(),
         };
+        let is_pending = !snapshot.operations.is_empty();
+        self.read_at = Some(snapshot.head.filter(|_| !is_pending));
         for fact in fold::facts(&snapshot.operations) {
             self.newest = self.newest.max(Some(fact.at));
             state.apply(fact);

@@ -191,8 +191,8 @@ async fn what_two_clones_did_apart_is_all_there_and_nothing_is_in_conflict() {
     };
     assert_eq!(reasons(two), ["begun here", "blocked there"]);
     assert_eq!(reasons(three), ["done there"]);
-    assert_eq!(tasks[two].needs, [one.clone()]);
-    assert_eq!(tasks[three].needs, [two.clone()]);
+    assert_eq!(tasks[two].needs.iter().collect::<Vec<_>>(), [one]);
+    assert_eq!(tasks[three].needs.iter().collect::<Vec<_>>(), [two]);
     assert_eq!(tasks[&ours_added].title, "Added here");
     assert_eq!(tasks[&theirs_added].title, "Added there");
 }
