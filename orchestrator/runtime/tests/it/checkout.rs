@@ -6,8 +6,8 @@ use std::path::Path;
 use orch_core::judge::Here;
 use orch_core::state::State;
 use orch_protocol::fact::Event;
-use orch_protocol::ids::LogId;
-use orch_runtime::checkout::{Checkout, CheckoutError};
+use orch_protocol::ids::{CommitId, LogId};
+use orch_runtime::checkout::{Checkout, CheckoutError, TASKS, parse};
 use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
 
@@ -52,6 +52,41 @@ async fn it_names_its_state_and_hides_from_git() {
     );
     assert!(yaml.contains("title: one"));
     assert_eq!(fs::read_to_string(root.join(".gitignore")).unwrap(), "*\n");
+}
+
+#[tokio::test]
+async fn it_shows_what_stands_in_the_state_it_names_whatever_others_do_meanwhile() {
+    let dir = folder();
+    let root = dir.path().join(".codex-orch");
+    let mut ours = store(&dir.path().join("s"), &["one"]).await;
+    let shows = |store: &BareStore| {
+        let yaml = fs::read_to_string(root.join(TASKS)).unwrap();
+        let named = CommitId::new(yaml.split(' ').nth(2).unwrap().trim_end_matches(','));
+        let held = store.state_at(&named).unwrap().unwrap().tasks;
+        let parsed = parse::read(&yaml).unwrap();
+        let titles = held.values().filter(|task| yaml.contains(&task.title));
+        assert_eq!(
+            (titles.count(), parsed.entries.len()),
+            (held.len(), held.len())
+        );
+        held.len()
+    };
+    let log = LogId::new("other");
+    let mut other = BareStore::new(dir.path().join("s"), log.clone());
+
+    // What is durable and in no state commit yet would be taken for an edit of the commit that is named.
+    other.append(&[added(&log, 1, "pending")]).await.unwrap();
+    let seen = ours.load(&Wanted::default()).await.unwrap();
+    assert_eq!(seen.tasks.len(), 2);
+    refresh(&root, &ours, &seen, &Here::default()).unwrap();
+    assert_eq!(shows(&ours), 1);
+
+    // What another one has folded since would be taken for something that was taken out.
+    let seen = ours.load(&Wanted::default()).await.unwrap();
+    other.append(&[added(&log, 2, "folded")]).await.unwrap();
+    other.fold().await.unwrap();
+    refresh(&root, &ours, &seen, &Here::default()).unwrap();
+    assert_eq!(shows(&ours), 3);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use orch_core::verify::{Known, Weight, findings};
 use orch_protocol::ids::{CommitId, TaskId};
 use orch_protocol::proposal::{Change, TaskEdit};
 use orch_protocol::task::{Actor, ClaimState, EvidenceKind, Origin};
+use orch_runtime::checkout::edits::{Against, Scope, taken};
 use orch_runtime::checkout::{Checkout, TASKS, parse};
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
@@ -133,9 +134,8 @@ impl Writer {
         store.fold().await.unwrap();
         say("fold");
         if self.random.below(4) == 0 {
-            let outline = Wanted::backlog(Backlog::Outline);
-            let state = store.load(&outline).await.unwrap();
-            refresh(&self.job.dir, store, &state);
+            let asker = self.asker();
+            refresh(&self.job.dir, store, &asker).await;
         }
     }
 
@@ -148,15 +148,7 @@ impl Writer {
     }
 
     fn asker(&self) -> Asker {
-        Asker {
-            by: Actor::Person,
-            origin: Origin::Person { branch: None },
-            branch: Some("main".to_owned()),
-            worktree: None,
-            head: Some(self.code()),
-            now: SystemClock.now(),
-            nonce: String::new(),
-        }
+        asker(Some(self.code()))
     }
 
     async fn step(&mut self, store: &mut BareStore) {
@@ -311,6 +303,18 @@ impl Writer {
     }
 }
 
+fn asker(head: Option<CommitId>) -> Asker {
+    Asker {
+        by: Actor::Person,
+        origin: Origin::Person { branch: None },
+        branch: Some("main".to_owned()),
+        worktree: None,
+        head,
+        now: SystemClock.now(),
+        nonce: String::new(),
+    }
+}
+
 fn driver<'a>(
     store: &'a mut BareStore,
     git: &'a FolderGit,
@@ -342,10 +346,36 @@ fn say(line: &str) {
     out.flush().unwrap();
 }
 
-fn refresh(dir: &Path, store: &BareStore, state: &State) {
+/// Brings the checkout up to date, as a command does: one that a killed writer has left half done may be taken for an edit
+/// by hand, and has to come to nothing.
+async fn refresh(dir: &Path, store: &mut BareStore, asker: &Asker) -> Vec<String> {
     let checkout = Checkout::new(&dir.join("work"), store.dir());
-    let told = checkout.refresh(store, state, &Here::default(), None);
-    assert_eq!(told.unwrap(), Vec::<String>::new(), "nobody edits anything");
+    let (here, edited) = (Here::default(), checkout.edited().unwrap());
+    let state = store.load(&Wanted::default()).await.unwrap();
+    if let Some(edited) = &edited {
+        let base = edited
+            .bases
+            .iter()
+            .find_map(|base| store.state_at(base).unwrap());
+        let base = base.unwrap();
+        let shown = edited.shown(&base.tasks, &here);
+        let against = Against {
+            base: &base.tasks,
+            comments: base.project.comments.as_ref(),
+            shown: &|id| shown.get(id).cloned(),
+            now: &state,
+            asker,
+            saved: edited.saved,
+            scope: Scope::Whole,
+        };
+        let parsed = parse::read(&edited.text).unwrap();
+        let taken = taken(&against, &parsed).unwrap();
+        assert!(taken.is_empty(), "nobody edits anything: {taken:?}");
+    }
+    let content = edited.map(|edited| edited.content);
+    checkout
+        .refresh(store, &state, &here, content.as_deref())
+        .unwrap()
 }
 
 /// What the writers of one store have said.
@@ -505,7 +535,7 @@ impl Book {
         );
         let left = std::fs::read_dir(dir.join("store/log")).unwrap().flatten();
         wrong.extend(left.map(|entry| format!("{} is left", entry.path().display())));
-        refresh(dir, &store, &state);
+        wrong.extend(refresh(dir, &mut store, &asker(None)).await);
         let shown = std::fs::read_to_string(dir.join("work").join(TASKS)).unwrap();
         let shown = parse::read(&shown).map(|parsed| parsed.entries.len());
         if shown.as_ref().ok() != Some(&state.tasks.len()) {
