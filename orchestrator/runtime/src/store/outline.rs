@@ -85,12 +85,18 @@ pub(super) fn read(
     let held = bytes.as_deref().and_then(parse);
     if let Some((head, bodies)) = &held
         && objects.tree_id(at, TASKS)? == Some(head.tree)
-        && let Some(tasks) = bodies
-            .values()
-            .map(|(_, body)| rows(body))
-            .collect::<Option<Vec<_>>>()
     {
-        return Ok(tasks.into_iter().flatten().map(keyed).collect());
+        // One file after the other: all of them at once would be there twice.
+        let mut tasks = BTreeMap::new();
+        let mut bodies = bodies.values();
+        let is_sound = bodies.all(|(_, body)| {
+            rows(body)
+                .map(|rows| tasks.extend(rows.into_iter().map(keyed)))
+                .is_some()
+        });
+        if is_sound {
+            return Ok(tasks);
+        }
     }
     let shards = objects.shards(at, TASKS)?;
     let bodies = held.map(|(_, bodies)| bodies).unwrap_or_default();
