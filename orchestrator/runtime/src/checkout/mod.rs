@@ -114,6 +114,15 @@ impl Checkout {
 
     /// What somebody edited and nobody has taken in. One look at the file's numbers where nobody has.
     pub fn edited(&self) -> Result<Option<Edited>, CheckoutError> {
+        if self.differs()?.is_none() {
+            return Ok(None);
+        }
+        // Another process may just be writing: what it has placed and not yet noted down is no edit.
+        let _lock = place::lock(&self.root)?;
+        self.differs()
+    }
+
+    fn differs(&self) -> Result<Option<Edited>, CheckoutError> {
         let path = self.root.join(TASKS);
         match self.root.symlink_metadata() {
             Ok(meta) if meta.is_dir() => {}
@@ -134,9 +143,8 @@ impl Checkout {
         let manifest = Manifest::read(&self.root);
         let bytes = self.bytes(file, &meta)?;
         let content = record::content(&bytes);
-        let written = manifest.tasks.as_ref();
         // The manifest stands where anybody may remove it.
-        if written.is_some_and(|written| written.content == content) || self.cache.knows(&content) {
+        if manifest.is_ours(&content) || self.cache.knows(&content) {
             let kept = self.cache.keep_stat(Stat::of(&meta), &content);
             if let Err(error) = kept {
                 tracing::debug!(%error, "the cache of the checkout can't be written");
@@ -147,7 +155,8 @@ impl Checkout {
             path,
             at: error.utf8_error().valid_up_to(),
         })?;
-        let shown = written.and_then(|written| self.cache.index(&written.content));
+        let from = manifest.edited_from(&text);
+        let shown = from.and_then(|written| self.cache.index(&written.content));
         let shown = shown
             .map(|index| index.blocks)
             .unwrap_or_default()
@@ -155,7 +164,7 @@ impl Checkout {
         Ok(Some(Edited {
             bases: parse::base(&text)
                 .into_iter()
-                .chain(written.map(|written| written.state.clone()))
+                .chain(manifest.written().map(|written| written.state.clone()))
                 .collect(),
             text,
             content,
@@ -230,7 +239,12 @@ impl Checkout {
             };
             let written = before.files.get(name);
             if let Some(bytes) = bytes {
-                let kept = place::put(root, &path, &bytes, &|held| Some(&id_of(held)) == written)?;
+                // What a killed process has put there and not noted down stands in the store as well.
+                let is_ours = |held: &[u8]| {
+                    let id = id_of(held);
+                    Some(&id) == written || store.has_content(&id)
+                };
+                let kept = place::put(root, &path, &bytes, &is_ours)?;
                 told.extend(kept.map(|kept| {
                     format!("your change of {name} is kept as {kept}; nothing of it is taken in")
                 }));
@@ -250,15 +264,24 @@ impl Checkout {
         let mut after = Manifest {
             files: wanted,
             tasks: before.tasks.clone(),
+            next: before.next.clone(),
         };
-        told.extend(self.write_tasks(&mut after, &commit, store, state, here, taken)?);
+        let (remark, placed) = self.write_tasks(&mut after, &commit, store, state, here, taken)?;
+        told.extend(remark);
         if after != before {
             after.write(root)?;
+        }
+        // Last, for numbers are worth nothing that are as new as their record.
+        if let Some((stat, content)) = placed
+            && let Err(error) = self.cache.keep_stat(stat, &content)
+        {
+            tracing::debug!(%error, "the cache of the checkout can't be written");
         }
         Ok(told)
     }
 
-    /// Writes the tasks' file, where it says something else than it did. Returns what is to be told.
+    /// Writes the tasks' file, where it says something else than it did. Returns what is to be told, and the numbers and
+    /// the content of a file that was put there.
     fn write_tasks(
         &self,
         manifest: &mut Manifest,
@@ -267,7 +290,7 @@ impl Checkout {
         state: &State,
         here: &Here,
         taken: Option<&str>,
-    ) -> Result<Option<String>, CheckoutError> {
+    ) -> Result<(Option<String>, Option<Placed>), CheckoutError> {
         let path = self.root.join(TASKS);
         let mut told = None;
         let (mut old, mut known) = (String::new(), None);
@@ -282,12 +305,13 @@ impl Checkout {
                 let is_unseen = seen.is_none();
                 let bytes = self.bytes(file, &meta)?;
                 let content = seen.unwrap_or_else(|| record::content(&bytes));
-                let written = manifest.tasks.as_ref();
-                if written.is_none_or(|written| written.content != content)
-                    && !self.cache.knows(&content)
-                    && taken != Some(&content)
-                {
-                    return Ok(Some(left_alone()));
+                let is_ours = manifest.is_ours(&content) || self.cache.knows(&content);
+                if !is_ours && taken != Some(&content) {
+                    return Ok((Some(left_alone()), None));
+                }
+                // A process was killed after it had put that one there.
+                if let Some(placed) = manifest.next.take_if(|next| next.content == content) {
+                    manifest.tasks = Some(placed);
                 }
                 if is_unseen && let Err(error) = self.cache.keep_stat(Stat::of(&meta), &content) {
                     tracing::debug!(%error, "the cache of the checkout can't be written");
@@ -310,38 +334,46 @@ impl Checkout {
         let (new, blocks) = file_text(&head, judged, comments, &old_blocks, (store, commit))?;
         // The state commit alone is no reason: what it shows is what stands there.
         if known.is_some() && taken.is_none() && below_state(&old) == below_state(&new) {
-            return Ok(told);
+            return Ok((told, None));
+        }
+        let content = record::content(new.as_bytes());
+        let index = Index {
+            version: text::VERSION,
+            state: commit.clone(),
+            content: content.clone(),
+            blocks,
+        };
+        if let Err(error) = self.cache.keep_index(&index) {
+            tracing::debug!(%error, "the cache of the checkout can't be written");
+        }
+        let next = Written {
+            state: commit.clone(),
+            head: head.lines().next().unwrap_or_default().to_owned(),
+            content: content.clone(),
+        };
+        if manifest.tasks.as_ref() != Some(&next) {
+            manifest.next = Some(next.clone());
+            manifest.write(&self.root)?;
         }
         let put = place::exchange(&self.root, &path, new.as_bytes(), &|held| {
             held == old.as_bytes()
         })?;
-        match put {
-            Put::Changed => Ok(Some(left_alone())),
-            Put::Aside(name) => Ok(Some(format!(
-                "{} (another one is kept as {name})",
-                left_alone()
-            ))),
-            Put::Placed(stat) => {
-                let content = record::content(new.as_bytes());
-                let index = Index {
-                    version: text::VERSION,
-                    state: commit.clone(),
-                    content: content.clone(),
-                    blocks,
-                };
-                let kept = self.cache.keep_index(&index);
-                if let Err(error) = kept.and_then(|()| self.cache.keep_stat(stat, &content)) {
-                    tracing::debug!(%error, "the cache of the checkout can't be written");
-                }
-                manifest.tasks = Some(Written {
-                    state: commit.clone(),
-                    content,
-                });
-                Ok(told)
+        Ok(match put {
+            Put::Changed => (Some(left_alone()), None),
+            Put::Aside(name) => {
+                let told = format!("{} (another one is kept as {name})", left_alone());
+                (Some(told), None)
             }
-        }
+            Put::Placed(stat) => {
+                (manifest.tasks, manifest.next) = (Some(next), None);
+                (told, Some((stat, content)))
+            }
+        })
     }
 }
+
+/// A file that was put in its place: its numbers, and its content.
+type Placed = (Stat, String);
 
 /// What a file says, whatever state commit its first line names.
 fn below_state(text: &str) -> Option<&str> {

@@ -31,6 +31,9 @@ pub(super) struct Manifest {
     /// Of the tasks' file.
     #[serde(default)]
     pub(super) tasks: Option<Written>,
+    /// Of the tasks' file that is about to take its place: after a crash it may be the one that stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<Written>,
 }
 
 /// The tasks' file as it was written.
@@ -40,6 +43,9 @@ pub(super) struct Written {
     pub(super) state: CommitId,
     /// Of its bytes.
     pub(super) content: String,
+    /// Its first line; empty in a manifest of an earlier version.
+    #[serde(default)]
+    pub(super) head: String,
 }
 
 /// The file's content in one word.
@@ -57,6 +63,26 @@ impl Manifest {
         place::own_file(&root.join(MANIFEST), MAX_MANIFEST)
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default()
+    }
+
+    /// Whether we have written a tasks' file with this content.
+    pub(super) fn is_ours(&self, content: &str) -> bool {
+        self.written().any(|written| written.content == content)
+    }
+
+    /// The tasks' file that one was edited from, told by its first line, if that is still there.
+    pub(super) fn edited_from(&self, text: &str) -> Option<&Written> {
+        let head = text.lines().next().unwrap_or_default();
+        let known = self.written().find(|written| written.head == head);
+        known.or(self
+            .tasks
+            .as_ref()
+            .filter(|written| written.head.is_empty()))
+    }
+
+    /// The tasks' files that may stand there.
+    pub(super) fn written(&self) -> impl Iterator<Item = &Written> {
+        self.next.iter().chain(&self.tasks)
     }
 
     pub(super) fn write(&self, root: &Path) -> Result<(), CheckoutError> {

@@ -216,6 +216,12 @@ impl BareStore {
         Objects::open(&self.git_dir())?.map_or(Ok(None), |objects| objects.read(at, path))
     }
 
+    /// Whether some version of some file had the content with this id of git's.
+    pub fn has_content(&self, id: &str) -> bool {
+        let opened = Objects::open(&self.git_dir());
+        opened.is_ok_and(|objects| objects.is_some_and(|objects| objects.has_content(id)))
+    }
+
     fn opened(&self) -> Result<Option<(Objects, CommitId)>, StoreError> {
         let Some(objects) = Objects::open(&self.git_dir())? else {
             return Ok(None);

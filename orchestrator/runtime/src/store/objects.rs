@@ -138,6 +138,12 @@ impl Objects {
         Oid::from_str(at.as_str()).is_ok_and(|id| self.repo.find_commit(id).is_ok())
     }
 
+    /// Whether some version of some file had the content with this id.
+    pub(super) fn has_content(&self, id: &str) -> bool {
+        let odb = self.repo.odb();
+        Oid::from_str(id).is_ok_and(|id| odb.is_ok_and(|odb| odb.exists(id)))
+    }
+
     pub(super) fn tree(&self, at: &CommitId) -> Result<git2::Tree<'_>, StoreError> {
         let commit = Oid::from_str(at.as_str()).and_then(|id| self.repo.find_commit(id));
         commit

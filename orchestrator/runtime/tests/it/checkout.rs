@@ -7,9 +7,11 @@ use orch_core::judge::Here;
 use orch_core::state::State;
 use orch_protocol::fact::Event;
 use orch_protocol::ids::{CommitId, LogId};
+use orch_protocol::project::Milestone;
 use orch_runtime::checkout::{Checkout, CheckoutError, TASKS, parse};
 use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
+use serde_json::Value;
 
 use crate::make::{added, fact, folder};
 
@@ -87,6 +89,53 @@ async fn it_shows_what_stands_in_the_state_it_names_whatever_others_do_meanwhile
     other.fold().await.unwrap();
     refresh(&root, &ours, &seen, &Here::default()).unwrap();
     assert_eq!(shows(&ours), 3);
+}
+
+#[tokio::test]
+async fn what_a_killed_process_has_put_there_is_nobodys_edit() {
+    let dir = folder();
+    let root = dir.path().join(".codex-orch");
+    let mut store = store(&dir.path().join("s"), &["one"]).await;
+    let manifest = root.join(".checkout.json");
+    let read = || -> Value { serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap() };
+    let state = store.load(&Wanted::default()).await.unwrap();
+    refresh(&root, &store, &state, &Here::default()).unwrap();
+    let mut before = read();
+    let (log, milestone) = (store.log_id().clone(), Some(Milestone::default()));
+    let event = Event::MilestoneSet {
+        name: "first".into(),
+        milestone,
+    };
+    let facts = [added(&log, 2, "two"), fact(&log, 3, event)];
+    store.append(&facts).await.unwrap();
+    store.fold().await.unwrap();
+    let state = store.load(&Wanted::default()).await.unwrap();
+    refresh(&root, &store, &state, &Here::default()).unwrap();
+
+    // Killed with every file in its place, and before that was noted down.
+    before["next"] = read()["tasks"].clone();
+    fs::write(&manifest, before.to_string()).unwrap();
+    fs::remove_dir_all(dir.path().join("s/cache")).unwrap();
+    let checkout = Checkout::new(&root, store.dir());
+    assert_eq!(checkout.edited().unwrap(), None);
+    let event = Event::MilestoneSet {
+        name: "first".into(),
+        milestone: None,
+    };
+    store
+        .append(&[fact(&log, 4, event), added(&log, 5, "three")])
+        .await
+        .unwrap();
+    store.fold().await.unwrap();
+    let state = store.load(&Wanted::default()).await.unwrap();
+    let told = refresh(&root, &store, &state, &Here::default()).unwrap();
+    assert_eq!(told, Vec::<String>::new());
+    assert_eq!(read()["next"], Value::Null);
+    assert!(
+        fs::read_to_string(root.join(TASKS))
+            .unwrap()
+            .contains("title: three")
+    );
 }
 
 #[tokio::test]
