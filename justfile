@@ -16,13 +16,22 @@ bench:
 deny:
     cargo deny check licenses bans sources
 
-# Fuzz targets, each for a minute (needs the nightly toolchain and cargo-fuzz).
+# Fuzz targets, each for a minute (needs cargo-fuzz; no nightly toolchain: see .ci/run).
 fuzz:
-    cd codex-rs/rollout/fuzz && cargo +nightly fuzz run rollout_bytes -- -max_total_time=60
-    cd codex-rs/rollout/fuzz && cargo +nightly fuzz run live_notifications -- -max_total_time=60
-    cd codex-rs/engine/fuzz && cargo +nightly fuzz run frame -- -max_total_time=60
-    cd orchestrator/runtime/fuzz && cargo +nightly fuzz run exchange_bytes -- -max_total_time=60
-    cd orchestrator/runtime/fuzz && cargo +nightly fuzz run tasks_yaml -- -max_total_time=60
+    just fuzzed codex-rs/rollout rollout_bytes
+    just fuzzed codex-rs/rollout live_notifications
+    just fuzzed codex-rs/engine frame
+    just fuzzed orchestrator/runtime exchange_bytes
+    just fuzzed orchestrator/runtime store_bytes
+    just fuzzed orchestrator/runtime tasks_yaml
+
+# One fuzz target for some seconds.
+fuzzed CRATE TARGET SECONDS="60":
+    cd {{CRATE}} && RUSTC_BOOTSTRAP=1 cargo fuzz run -s none --target-dir {{justfile_directory()}}/target/fuzz {{TARGET}} -- -max_total_time={{SECONDS}}
+
+# Many processes and a thousand kills on one store; the table of docs/reliability.md.
+reliability *ARGS:
+    cargo bench -p orch-runtime --bench reliability -- {{ARGS}}
 
 # codex-orch beside other task tools (see benches/peers/README.md); ARGS as `--path /tmp/peers/node_modules/.bin`.
 peers *ARGS:
