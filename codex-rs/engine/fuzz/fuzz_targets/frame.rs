@@ -1,4 +1,4 @@
-//! Any bytes are read as a frame and edited without a panic, and what an edit gives is JSON. `cargo +nightly fuzz run frame`
+//! Any bytes are read as a frame and edited without a panic, and what an edit gives is JSON. `just fuzzed codex-rs/engine frame`
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

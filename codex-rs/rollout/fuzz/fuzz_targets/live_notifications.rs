@@ -1,5 +1,5 @@
 //! Any lines are taken as notifications (`METHOD PARAMS`) without a panic, and records stay within their bounds.
-//! `cargo +nightly fuzz run live_notifications`
+//! `just fuzzed codex-rs/rollout live_notifications`
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Any bytes are read as a rollout, and as a command, without a panic. `cargo +nightly fuzz run rollout_bytes`
+//! Any bytes are read as a rollout, and as a command, without a panic. `just fuzzed codex-rs/rollout rollout_bytes`
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
 //! Any bytes are read as a backlog of every format without a panic; what is read is a graph without cycles and goes out in
-//! every format. `cargo +nightly fuzz run exchange_bytes`
+//! every format. `just fuzzed orchestrator/runtime exchange_bytes`
 #![no_main]
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Whatever stands in the store's files is read without a panic: logs, tasks, sessions, the project, what was folded, an
 //! operation's message, the outline's cache. What can be read of a log is applied, written, and read back as the same.
-//! `cargo +nightly fuzz run store_bytes`
+//! `just fuzzed orchestrator/runtime store_bytes`
 //!
 //! The first byte says which of them it is. Where a checksum would keep every input out, it is put right.
 #![no_main]

@@ -1,5 +1,5 @@
 //! Any text is read as a tasks' file and taken in without a panic; what is taken in is written, and read back as the same.
-//! `cargo +nightly fuzz run tasks_yaml`
+//! `just fuzzed orchestrator/runtime tasks_yaml`
 #![no_main]
 
 use std::collections::BTreeMap;
