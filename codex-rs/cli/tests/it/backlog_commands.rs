@@ -519,7 +519,7 @@ fn long_listings_go_through_the_pager_and_a_reader_may_leave() {
     assert_eq!(paged.lines().count(), 3_000);
     assert!(paged.contains('\u{1b}'), "a terminal takes colour");
     assert!(paged.lines().last().unwrap().contains("Task 2999"));
-    let mut command = world.command(&["tasks", "list", "-n", "3"]);
+    let mut command = world.command(&["tasks", "list", "--sort", "created", "-n", "3"]);
     command
         .env("PAGER", "sh -c 'cat > short'")
         .env("TERM", "xterm-256color");

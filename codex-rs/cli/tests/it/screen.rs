@@ -100,6 +100,8 @@ impl Dimensions for Size {
 struct Shown {
     term: Term<Listener>,
     exit: Option<Exit>,
+    /// Whether all it has written is in `term`: its end is often seen before its last words.
+    is_read: bool,
 }
 
 struct Shared {
@@ -141,6 +143,7 @@ impl Screen {
             shown: Mutex::new(Shown {
                 term: Term::new(config, &Size, Listener(events)),
                 exit: None,
+                is_read: false,
             }),
             changed: Condvar::new(),
             writer: Mutex::new(pty.master.take_writer().unwrap()),
@@ -158,6 +161,8 @@ impl Screen {
                 told.try_iter().for_each(|event| reading.answer(event));
                 reading.changed.notify_all();
             }
+            reading.shown.lock().unwrap().is_read = true;
+            reading.changed.notify_all();
         });
         let waiting = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -313,7 +318,7 @@ impl Screen {
         let mut shown = self.shared.shown.lock().unwrap();
         while !holds(&shown) {
             let left = until.saturating_duration_since(Instant::now());
-            let is_over = left.is_zero() || shown.exit.is_some();
+            let is_over = left.is_zero() || (shown.exit.is_some() && shown.is_read);
             if is_over {
                 let (exit, screen) = (shown.exit.clone(), rows(&shown.term).join("\n"));
                 drop(shown);
