@@ -42,9 +42,9 @@ impl Statuses {
             .collect();
         let family = Family::new(&ids, tasks);
         let held: Vec<&Task> = tasks.values().collect();
-        for parent in family.parents_deepest_first() {
+        let parents = family.parents_deepest_first();
+        for parent in parents.iter().copied() {
             let parts = &family.parts[parent];
-            judged[parent].has_open_parts = parts.iter().any(|part| judged[*part].status.is_open());
             let own = deciding(held[parent], here).map(|claim| claim.state);
             if own.is_some_and(|state| state != ClaimState::Active) {
                 continue;
@@ -52,6 +52,11 @@ impl Statuses {
             let of = parts.iter().map(|part| judged[*part].status);
             judged[parent].status = derive(of, own.is_some());
             judged[parent].by_parts = true;
+        }
+        // Last: in a loop, a part may be derived after the task that it is a part of.
+        for parent in parents {
+            let mut parts = family.parts[parent].iter();
+            judged[parent].has_open_parts = parts.any(|part| judged[*part].status.is_open());
         }
         Self { ids, judged }
     }
@@ -65,8 +70,8 @@ impl Statuses {
     /// Pending, not left to its parts, and every need done here. A need of a task that isn't in the backlog holds
     /// nobody up: that task was archived, or its adding was undone.
     pub fn is_ready(&self, task: &Task) -> bool {
-        self.of(&task.id) == TaskStatus::Pending
-            && !self.has_open_parts(&task.id)
+        let own = self.get(&task.id);
+        own.is_none_or(|own| own.status == TaskStatus::Pending && !own.has_open_parts)
             && task.needs.iter().all(|need| !self.is_unmet(need))
     }
 

@@ -188,7 +188,7 @@ fn counted(tasks: &Names, statuses: &Statuses) -> Progress {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn waves_are_what_people_would_do(tasks in backlog(true)) {
