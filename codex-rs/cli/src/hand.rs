@@ -104,7 +104,7 @@ impl Project {
         taken.remarks.iter().for_each(|remark| out::note(remark));
         // Written anew at once: what was taken in isn't taken for an edit again.
         let seen = self.look(Backlog::Whole).await?;
-        let told = checkout.refresh(&self.store, &seen.state, &seen.here, Some(&edited.content));
+        let told = checkout.refresh(&self.store, seen.shown(), &seen.here, Some(&edited.content));
         match told {
             Ok(told) => told.iter().for_each(|line| out::note(line)),
             Err(error) => out::note(&chain(&error)),

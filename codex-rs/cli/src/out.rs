@@ -2,14 +2,16 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::cell::Cell;
 use std::ffi::OsStr;
-use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Write};
+use std::io::{self, BufRead as _, BufWriter, ErrorKind, IsTerminal as _, Write};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstream::adapter::strip_str;
 
 use orch_protocol::text::one_line;
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::screen::Screen;
@@ -23,7 +25,11 @@ pub(crate) fn line(text: &str) -> Result<(), Trouble> {
 /// Bytes on stdout, as they are.
 pub(crate) fn raw(text: &[u8]) -> Result<(), Trouble> {
     let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text).and_then(|()| stdout.flush());
+    wrote(stdout.write_all(text).and_then(|()| stdout.flush()))
+}
+
+/// What becomes of a command whose output was `written`, or not.
+fn wrote(written: io::Result<()>) -> Result<(), Trouble> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(Trouble::new(
@@ -90,12 +96,55 @@ pub(crate) fn asks(question: &str) -> bool {
 }
 
 /// A value on stdout, as JSON for programs.
-pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<(), Trouble> {
-    line(&serde_json::to_string_pretty(value).map_err(no_json)?)
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Trouble> {
+    let mut stdout = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    match serde_json::to_writer_pretty(&mut stdout, value) {
+        Err(error) if !error.is_io() => return Err(no_json(error)),
+        Err(error) => wrote(Err(error.into()))?,
+        Ok(()) => {}
+    }
+    wrote(stdout.write_all(b"\n").and_then(|()| stdout.flush()))
+}
+
+/// A document with one list in it on stdout, as JSON for programs. The items are printed as they come: many of them need
+/// not be there at once.
+pub(crate) fn json_list<T: Serialize>(
+    schema: &'static str,
+    name: &'static str,
+    items: impl Iterator<Item = T>,
+) -> Result<(), Trouble> {
+    json(&Listing {
+        schema,
+        name,
+        items: Cell::new(Some(items)),
+    })
+}
+
+struct Listing<I> {
+    schema: &'static str,
+    name: &'static str,
+    items: Cell<Option<I>>,
+}
+
+struct Items<'a, I>(&'a Cell<Option<I>>);
+
+impl<T: Serialize, I: Iterator<Item = T>> Serialize for Listing<I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("schema", self.schema)?;
+        map.serialize_entry(self.name, &Items(&self.items))?;
+        map.end()
+    }
+}
+
+impl<T: Serialize, I: Iterator<Item = T>> Serialize for Items<'_, I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.take().into_iter().flatten())
+    }
 }
 
 /// A value as a part of what [`json`] prints.
-pub(crate) fn value<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, Trouble> {
+pub(crate) fn value<T: Serialize>(value: &T) -> Result<serde_json::Value, Trouble> {
     serde_json::to_value(value).map_err(no_json)
 }
 

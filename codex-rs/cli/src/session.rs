@@ -7,7 +7,7 @@ use orch_core::agent::Agent;
 use orch_core::judge::{Here, Stand};
 use orch_core::state::State;
 use orch_protocol::ids::TaskId;
-use orch_runtime::checkout::Checkout;
+use orch_runtime::checkout::{Checkout, Shown};
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
 use orch_runtime::place::{Aside, Place};
@@ -48,6 +48,11 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// What the checkout shows of it.
+    pub(crate) fn shown(&self) -> Shown {
+        Shown::of(&self.state, &self.here)
+    }
+
     /// The archived tasks that are there, taken out and seen as a backlog of their own.
     pub(crate) fn take_archive(&mut self) -> Self {
         Self {
@@ -213,7 +218,7 @@ impl Project {
         let (dir, id) = (place.store.clone(), log::fresh_id(SystemClock.now()));
         // The store that was read is the one that knows what it had read.
         if let Some(root) = &place.checkout {
-            check_out(root, &store, &seen);
+            check_out(root, &store, seen);
         }
         store.close()?;
         let store = BareStore::new(dir, id);
@@ -232,7 +237,7 @@ impl Project {
             return;
         };
         match self.see_of(Backlog::Outline).await {
-            Ok(seen) => check_out(&root, &self.store, &seen),
+            Ok(seen) => check_out(&root, &self.store, seen),
             Err(trouble) => {
                 tracing::warn!(trouble = trouble.line(), "the checkout is not up to date")
             }
@@ -258,9 +263,13 @@ impl Project {
     }
 }
 
-fn check_out(root: &Path, store: &BareStore, seen: &Seen) {
+fn check_out(root: &Path, store: &BareStore, seen: Seen) {
     let checkout = Checkout::new(root, store.dir());
-    match checkout.refresh(store, &seen.state, &seen.here, None) {
+    let shown = seen.shown();
+    let Seen { here, state, .. } = seen;
+    // The file is written from files: a large backlog isn't there besides.
+    drop(state);
+    match checkout.refresh(store, shown, &here, None) {
         Ok(told) => told.iter().for_each(|line| out::note(line)),
         Err(error) => out::note(&format!("{} (the state itself is safe)", chain(&error))),
     }

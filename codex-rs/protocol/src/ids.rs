@@ -1,21 +1,24 @@
 //! One newtype an id. Ids are handed in or derived from a seed, never drawn from a clock or a random source here.
+//!
+//! A backlog holds a dozen of them a task: what is short stands in place, what is long is shared between its copies.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Wraps a text that is already an id of this kind.
-            pub fn new(text: impl Into<String>) -> Self {
-                Self(text.into())
+            pub fn new(text: impl AsRef<str>) -> Self {
+                Self(SmolStr::new(text))
             }
 
             /// The id as written.
@@ -85,12 +88,12 @@ impl TaskId {
 
     /// Derives the id from what makes the task itself; equal seeds give equal ids, so a replay adds nothing twice.
     pub fn from_seed(parts: &[&str]) -> Self {
-        Self(derived(parts, Self::LEN))
+        Self::new(derived(parts, Self::LEN))
     }
 
     /// Parses a whole id as a person or model wrote it: upper case and the look-alikes `o`, `i`, `l` are accepted.
     pub fn parse(text: &str) -> Option<Self> {
-        let id = Self(normalised(text)?);
+        let id = Self::new(normalised(text)?);
         (id.0.len() == Self::LEN).then_some(id)
     }
 
@@ -115,21 +118,21 @@ fn normalised(text: &str) -> Option<String> {
 impl ClaimId {
     /// Derives the id of a claim from its seed.
     pub fn from_seed(parts: &[&str]) -> Self {
-        Self(derived(parts, 12))
+        Self::new(derived(parts, 12))
     }
 }
 
 impl ProposalId {
     /// Derives the id of a proposal from its seed; the same proposal made twice has one id.
     pub fn from_seed(parts: &[&str]) -> Self {
-        Self(derived(parts, 12))
+        Self::new(derived(parts, 12))
     }
 }
 
 impl RunId {
     /// Derives the id of a run from what the process knows of itself (time, pid, random bytes).
     pub fn from_seed(parts: &[&str]) -> Self {
-        Self(format!("run-{}", derived(parts, 16)))
+        Self::new(format!("run-{}", derived(parts, 16)))
     }
 }
 

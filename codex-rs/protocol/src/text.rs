@@ -24,19 +24,29 @@ pub fn clean(text: &str) -> String {
 
 /// One line: cleaned, white space folded to single spaces, at most `max` characters.
 pub fn one_line(text: &str, max: usize) -> String {
-    let line: Vec<String> = text
-        .split_whitespace()
-        .map(|word| {
-            word.chars()
-                .filter(|c| !is_deceptive(*c))
-                .collect::<String>()
-        })
-        .filter(|word| !word.is_empty())
-        .collect();
-    bounded(&line.join(" "), max)
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let before = line.len();
+        if before > 0 {
+            line.push(' ');
+        }
+        let start = line.len();
+        line.extend(word.chars().filter(|c| !is_deceptive(*c)));
+        if line.len() == start {
+            line.truncate(before);
+        }
+    }
+    match line.len() <= max {
+        // Every character takes at least a byte.
+        true => line,
+        false => bounded(&line, max),
+    }
 }
 
 fn is_deceptive(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || matches!(c,
             '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

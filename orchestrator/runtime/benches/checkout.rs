@@ -14,7 +14,7 @@ use orch_protocol::ids::{ClaimId, FactId, LogId, TaskId};
 use orch_protocol::proposal::Change;
 use orch_protocol::task::{Actor, Claim, ClaimState, Origin, Task};
 use orch_runtime::checkout::edits::{Against, Scope, taken};
-use orch_runtime::checkout::{Checkout, TASKS, parse, views};
+use orch_runtime::checkout::{Checkout, Shown, TASKS, parse, views};
 use orch_runtime::ports::StateStore;
 use orch_runtime::store::BareStore;
 use tempfile::TempDir;
@@ -103,9 +103,9 @@ impl Stand {
     }
 
     fn refresh(&self) {
-        let told = self
-            .checkout
-            .refresh(&self.store, &self.state, &Here::default(), None);
+        let here = Here::default();
+        let shown = Shown::of(&self.state, &here);
+        let told = self.checkout.refresh(&self.store, shown, &here, None);
         assert!(told.unwrap().is_empty());
     }
 }

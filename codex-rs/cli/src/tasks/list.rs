@@ -1,16 +1,16 @@
 //! Listings: rows for people, views for programs.
 
-use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
+use std::ops::Not;
 
 use orch_core::graph::Statuses;
 use orch_core::judge::is_unknown;
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
 use orch_protocol::text::one_line;
-use orch_runtime::checkout::views;
+use orch_runtime::checkout::TaskView;
 use orch_runtime::ports::Backlog;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::line::{Key, List, Ready, Search, Sort, Standing};
 use super::rows::Rows;
@@ -86,11 +86,14 @@ pub(crate) fn list(seen: Seen, wanted: &List) -> Result<(), Trouble> {
     tasks.truncate(limit);
     old.truncate(limit - tasks.len());
     if wanted.shown.json {
-        let mut shown = as_json(seen, &tasks, wanted.archived)?;
-        if let Some((archive, _)) = &archived {
-            shown.extend(as_json(archive, &old, true)?);
-        }
-        return out::json(&json!({"schema": "codex-orch.tasks/1", "tasks": shown}));
+        let shown = tasks
+            .iter()
+            .map(|task| Shown::of(task, seen, &statuses, wanted.archived));
+        let archived = archived.iter().flat_map(|(archive, statuses)| {
+            old.iter()
+                .map(move |task| Shown::of(task, archive, statuses, true))
+        });
+        return out::json_list("codex-orch.tasks/1", "tasks", shown.chain(archived));
     }
     if tasks.is_empty() && old.is_empty() {
         out::note(&nothing(seen, &statuses, &wanted, total));
@@ -133,31 +136,26 @@ pub(crate) fn list(seen: Seen, wanted: &List) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Views of tasks, in the order given.
-pub(crate) fn as_json(seen: &Seen, tasks: &[&Task], archived: bool) -> Result<Vec<Value>, Trouble> {
-    let wanted: BTreeMap<&TaskId, usize> = tasks
-        .iter()
-        .enumerate()
-        .map(|(place, task)| (&task.id, place))
-        .collect();
-    let mut placed: Vec<(usize, Value)> = Vec::with_capacity(tasks.len());
-    for view in views(&seen.state, &seen.here) {
-        if let Some(place) = wanted.get(view.id()) {
-            let mut value = out::value(&view)?;
-            if tasks
-                .get(*place)
-                .is_some_and(|task| is_unknown(task, &seen.here))
-            {
-                value["unknown"] = Value::Bool(true);
-            }
-            if archived {
-                value["archived"] = Value::Bool(true);
-            }
-            placed.push((*place, value));
+/// A task as programs are told of it.
+#[derive(Serialize)]
+pub(crate) struct Shown<'a> {
+    #[serde(flatten)]
+    view: TaskView<'a>,
+    #[serde(skip_serializing_if = "Not::not")]
+    unknown: bool,
+    #[serde(skip_serializing_if = "Not::not")]
+    archived: bool,
+}
+
+impl<'a> Shown<'a> {
+    /// `statuses` are those of the tasks that are `seen`, or of the archive.
+    pub(crate) fn of(task: &'a Task, seen: &Seen, statuses: &Statuses, archived: bool) -> Self {
+        Self {
+            view: TaskView::seen(task, statuses, &seen.here),
+            unknown: is_unknown(task, &seen.here),
+            archived,
         }
     }
-    placed.sort_by_key(|(place, _)| *place);
-    Ok(placed.into_iter().map(|(_, view)| view).collect())
 }
 
 /// The line of a text that holds a word which the title doesn't hold; none when the title holds them all.

@@ -9,7 +9,7 @@ use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
 use orch_protocol::text::one_line;
 
-use super::line::{Key, List, Sort, Standing};
+use super::line::{self, Key, List, Sort};
 use super::order;
 use crate::session::Seen;
 use crate::trouble::Trouble;
@@ -44,9 +44,8 @@ pub(crate) fn select<'a>(
             && wanted.since.is_none_or(|since| task.created_at >= since)
             && wanted.until.is_none_or(|until| task.created_at <= until)
     };
-    let mut tasks: Vec<&Task> = seen.state.tasks.values().filter(is_wanted).collect();
-    tasks.sort_by(|a, b| compare(a, b, statuses, &wanted.sort));
-    Ok(tasks)
+    let tasks = seen.state.tasks.values().filter(is_wanted);
+    Ok(sorted(tasks, statuses, &wanted.sort))
 }
 
 /// Whether anything but the status narrows the listing down.
@@ -85,13 +84,13 @@ fn stands(task: &Task, statuses: &Statuses, wanted: &List) -> bool {
     }
     let status = statuses.of(&task.id).name();
     wanted.status.iter().any(|standing| match standing {
-        Standing::Open => statuses.of(&task.id).is_open(),
-        Standing::Ready => statuses.is_ready(task),
-        Standing::Pending => status == "pending",
-        Standing::Active => status == "active",
-        Standing::Blocked => status == "blocked",
-        Standing::Done => status == "done",
-        Standing::Dropped => status == "dropped",
+        line::Standing::Open => statuses.of(&task.id).is_open(),
+        line::Standing::Ready => statuses.is_ready(task),
+        line::Standing::Pending => status == "pending",
+        line::Standing::Active => status == "active",
+        line::Standing::Blocked => status == "blocked",
+        line::Standing::Done => status == "done",
+        line::Standing::Dropped => status == "dropped",
     })
 }
 
@@ -160,14 +159,28 @@ pub(crate) fn parts_of(seen: &Seen, parent: &TaskId) -> BTreeSet<TaskId> {
     below
 }
 
+/// What stands for a task's status where tasks are sorted: what concerns one now comes first.
+type Standing = (u8, bool);
+
 /// By the keys in their order, then as a listing without keys.
-pub(crate) fn compare(a: &Task, b: &Task, statuses: &Statuses, keys: &[Sort]) -> Ordering {
-    let status = |task: &Task| {
+pub(crate) fn sorted<'a>(
+    tasks: impl IntoIterator<Item = &'a Task>,
+    statuses: &Statuses,
+    keys: &[Sort],
+) -> Vec<&'a Task> {
+    let placed = |task: &'a Task| {
         let is_waiting = !statuses.is_ready(task);
-        (order(statuses.of(&task.id)), is_waiting)
+        ((order(statuses.of(&task.id)), is_waiting), task)
     };
+    let mut tasks: Vec<(Standing, &Task)> = tasks.into_iter().map(placed).collect();
+    tasks.sort_by(|a, b| compare(a, b, keys));
+    tasks.into_iter().map(|(_, task)| task).collect()
+}
+
+fn compare(a: &(Standing, &Task), b: &(Standing, &Task), keys: &[Sort]) -> Ordering {
+    let ((status, a), (other, b)) = (a, b);
     let by = |key: Key| match key {
-        Key::Status => status(a).cmp(&status(b)),
+        Key::Status => status.cmp(other),
         Key::Priority => a.priority.cmp(&b.priority),
         Key::Created => a.created_at.cmp(&b.created_at),
         Key::Title => a.title.to_lowercase().cmp(&b.title.to_lowercase()),

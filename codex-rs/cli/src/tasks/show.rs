@@ -11,9 +11,9 @@ use orch_runtime::ports::Git as _;
 use serde_json::{Value, json};
 
 use super::line::Show;
-use super::list::as_json;
+use super::list::Shown;
 use super::rows::{Rows, word};
-use super::select::compare;
+use super::select::sorted;
 use super::why::Held;
 use super::{milestone, when, why};
 use crate::out;
@@ -103,9 +103,7 @@ fn as_value(id: &TaskId, side: &Side<'_>, held: &Held) -> Result<Value, Trouble>
     let ids = |tasks: &[&Task]| tasks.iter().map(|task| json!(task.id)).collect::<Value>();
     let parts = side.rows.parts(task);
     let freed = unblocks(&seen.state.tasks, statuses, id);
-    let mut value = as_json(seen, &[task], side.is_archive)?
-        .pop()
-        .unwrap_or_default();
+    let mut value = out::value(&Shown::of(task, seen, statuses, side.is_archive))?;
     value["why"] = why::as_json(task, &seen.here, held, !parts.is_empty());
     value["parts"] = ids(parts);
     value["progress"] = match side.rows.progress(task) {
@@ -191,9 +189,9 @@ fn sheet(task: &Task, side: &Side<'_>, other: &Side<'_>, held: &Held, screen: &S
         sheet.field("milestone", &milestone::in_words(name, seen, statuses));
     }
     let drawn = |tasks: &[&Task]| -> Vec<String> {
-        let mut tasks = tasks.to_vec();
-        tasks.sort_by(|a, b| compare(a, b, statuses, &[]));
-        tasks.iter().map(|task| inner(task, rows, screen)).collect()
+        let tasks = sorted(tasks.iter().copied(), statuses, &[]);
+        let drawn = tasks.iter().map(|task| inner(task, rows, screen));
+        drawn.collect()
     };
     let named = |id: &TaskId| named(id, side, other, screen);
     if let Some(id) = &task.parent {

@@ -5,6 +5,7 @@
 //! changed is moved aside before ours takes its place: nothing of a person's is written over.
 
 mod blocks;
+mod compose;
 pub mod edits;
 mod fields;
 mod names;
@@ -14,7 +15,7 @@ mod record;
 mod text;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,16 +24,16 @@ use orch_core::judge::Here;
 use orch_core::state::State;
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{CommitId, TaskId};
-use orch_protocol::project::FileComments;
 use orch_protocol::task::Task;
 use thiserror::Error;
 
-use crate::store::files::Shard;
 use crate::store::objects::id_of;
 use crate::store::{BareStore, StoreError};
+pub use compose::Shown;
+use compose::{Old, Plan};
 pub use edits::{Refused, Taken};
 use place::{Held, Put, Stat};
-use record::{Block, Cache, Index, Manifest, Written};
+use record::{Cache, Index, Manifest, Written};
 pub use text::{Unwritable, render_task};
 pub use view::{Judged, TaskView, views};
 
@@ -185,13 +186,13 @@ impl Checkout {
         }
     }
 
-    /// Brings the checkout up to date with `state`, of which an outline will do: whole tasks are read where one changed.
+    /// Brings the checkout up to date with a state that is `shown` from `here`: whole tasks are read where one changed.
     /// `taken` is the content of an edited file whose edits are in the state now. Returns
     /// what is to be told, a line each.
     pub fn refresh(
         &self,
         store: &BareStore,
-        state: &State,
+        shown: Shown,
         here: &Here,
         taken: Option<&str>,
     ) -> Result<Vec<String>, CheckoutError> {
@@ -209,13 +210,9 @@ impl Checkout {
             return Ok(Vec::new());
         };
         // The first line names what an edit is compared with: a file that shows less than that would take the rest back.
-        let shown;
-        let state = match store.has_read_other_than(&commit) {
-            true => {
-                shown = store.outline_at(&commit)?;
-                &shown
-            }
-            false => state,
+        let shown = match store.has_read_other_than(&commit) {
+            true => Shown::of(&store.outline_at(&commit)?, here),
+            false => shown,
         };
         let before = Manifest::read(root);
         let mut told = Vec::new();
@@ -266,7 +263,8 @@ impl Checkout {
             tasks: before.tasks.clone(),
             next: before.next.clone(),
         };
-        let (remark, placed) = self.write_tasks(&mut after, &commit, store, state, here, taken)?;
+        let (remark, placed) =
+            self.write_tasks(&mut after, (store, &commit), shown, here, taken)?;
         told.extend(remark);
         if after != before {
             after.write(root)?;
@@ -285,15 +283,14 @@ impl Checkout {
     fn write_tasks(
         &self,
         manifest: &mut Manifest,
-        commit: &CommitId,
-        store: &BareStore,
-        state: &State,
+        at: (&BareStore, &CommitId),
+        shown: Shown,
         here: &Here,
         taken: Option<&str>,
     ) -> Result<(Option<String>, Option<Placed>), CheckoutError> {
         let path = self.root.join(TASKS);
-        let mut told = None;
-        let (mut old, mut known) = (String::new(), None);
+        let (store, commit) = at;
+        let (mut told, mut stands) = (None, None);
         match place::look(&path)? {
             Held::Nothing => {}
             Held::Other => {
@@ -301,10 +298,7 @@ impl Checkout {
                 told = Some(format!("{TASKS} was no plain file; it is kept as {kept}"));
             }
             Held::File(file, meta) => {
-                let seen = self.cache.content_of(&meta);
-                let is_unseen = seen.is_none();
-                let bytes = self.bytes(file, &meta)?;
-                let content = seen.unwrap_or_else(|| record::content(&bytes));
+                let content = self.content(&file, &meta)?;
                 let is_ours = manifest.is_ours(&content) || self.cache.knows(&content);
                 if !is_ours && taken != Some(&content) {
                     return Ok((Some(left_alone()), None));
@@ -313,30 +307,38 @@ impl Checkout {
                 if let Some(placed) = manifest.next.take_if(|next| next.content == content) {
                     manifest.tasks = Some(placed);
                 }
+                let is_unseen = self.cache.content_of(&meta).is_none();
                 if is_unseen && let Err(error) = self.cache.keep_stat(Stat::of(&meta), &content) {
                     tracing::debug!(%error, "the cache of the checkout can't be written");
                 }
-                // What we wrote is text, and what was taken in was read as text.
-                old = String::from_utf8(bytes).unwrap_or_default();
-                known = Some(content);
+                stands = Some((file, content));
             }
         }
-        let index = known
+        let (file, stood) = stands.unzip();
+        let index = stood
             .as_deref()
             .and_then(|content| self.cache.index(content));
-        let comments = state.project.comments.as_ref();
-        let head = text::head(commit, here.branch.as_deref(), here.head.as_ref(), comments);
-        let judged: Vec<(&TaskId, Judged)> = views(state, here)
-            .iter()
-            .map(|view| (view.id, view.judged()))
-            .collect();
-        let old_blocks = Old::new(&old, index.as_ref(), (store, commit))?;
-        let (new, blocks) = file_text(&head, judged, comments, &old_blocks, (store, commit))?;
-        // The state commit alone is no reason: what it shows is what stands there.
-        if known.is_some() && taken.is_none() && below_state(&old) == below_state(&new) {
+        let mut old = match (file, index) {
+            (Some(file), Some(index)) => Old::new(file, index, store, commit)?,
+            (_, _) => None,
+        };
+        let plan = Plan::new(shown, here, old.as_ref(), at)?;
+        if let Some(old) = &mut old
+            && taken.is_none()
+            && plan.is_there(old).map_err(place::failed(&path))?
+        {
             return Ok((told, None));
         }
-        let content = record::content(new.as_bytes());
+        let head = plan.first_line().to_owned();
+        let mut new = place::new_file(&self.root)?;
+        let (content, blocks) = match plan.write(&mut new, old) {
+            Ok(written) => written,
+            // Somebody writes into what stands there at this moment.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Ok((Some(left_alone()), None));
+            }
+            Err(error) => return Err(place::failed(&path)(error)),
+        };
         let index = Index {
             version: text::VERSION,
             state: commit.clone(),
@@ -348,16 +350,23 @@ impl Checkout {
         }
         let next = Written {
             state: commit.clone(),
-            head: head.lines().next().unwrap_or_default().to_owned(),
+            head,
             content: content.clone(),
         };
         if manifest.tasks.as_ref() != Some(&next) {
             manifest.next = Some(next.clone());
             manifest.write(&self.root)?;
         }
-        let put = place::exchange(&self.root, &path, new.as_bytes(), &|held| {
-            held == old.as_bytes()
-        })?;
+        let is_content = |file, meta: &Metadata, is: Option<&str>| {
+            meta.len() <= parse::MAX_BYTES
+                && record::content_of(file).is_ok_and(|content| Some(content.as_str()) == is)
+        };
+        let put = place::settle(
+            new,
+            &path,
+            &|file, meta| is_content(file, meta, stood.as_deref()),
+            &|file, meta| is_content(file, meta, Some(&content)),
+        )?;
         Ok(match put {
             Put::Changed => (Some(left_alone()), None),
             Put::Aside(name) => {
@@ -370,95 +379,26 @@ impl Checkout {
             }
         })
     }
+
+    /// The content of the tasks' file in one word: as it was noted, where it is the file that was noted.
+    fn content(&self, file: &File, meta: &Metadata) -> Result<String, CheckoutError> {
+        if let Some(content) = self.cache.content_of(meta) {
+            return Ok(content);
+        }
+        let path = self.root.join(TASKS);
+        let size = meta.len();
+        match size > parse::MAX_BYTES {
+            true => Err(CheckoutError::TooLong { path, size }),
+            false => record::content_of(file).map_err(place::failed(&path)),
+        }
+    }
 }
 
 /// A file that was put in its place: its numbers, and its content.
 type Placed = (Stat, String);
 
-/// What a file says, whatever state commit its first line names.
-fn below_state(text: &str) -> Option<&str> {
-    text.split_once(", as seen from ").map(|(_, rest)| rest)
-}
-
 fn left_alone() -> String {
     format!("{TASKS} has changes that are not taken in yet; it is left as it is")
-}
-
-/// The file as it stands, and which of its blocks are still true but for how their tasks are judged.
-struct Old<'a> {
-    text: &'a str,
-    index: Option<&'a Index>,
-    changed: BTreeSet<Shard>,
-}
-
-impl<'a> Old<'a> {
-    fn new(
-        text: &'a str,
-        index: Option<&'a Index>,
-        (store, commit): (&BareStore, &CommitId),
-    ) -> Result<Self, StoreError> {
-        let changed = match index {
-            Some(index) => store.changed_between(&index.state, commit)?,
-            None => None,
-        };
-        Ok(Self {
-            text,
-            index: index.filter(|_| changed.is_some()),
-            changed: changed.unwrap_or_default(),
-        })
-    }
-
-    /// The block of a task that is as it was, and judged as it was.
-    fn block(&self, id: &TaskId, judged: &Judged) -> Option<&'a str> {
-        let block = self.index?.blocks.get(id)?;
-        let is_same = block.judged == *judged && !self.changed.contains(&Shard::of(id));
-        is_same
-            .then(|| self.text.get(block.range.clone()))
-            .flatten()
-    }
-}
-
-/// The file, and where in it each task stands. What is as it was is copied; the other tasks are read whole.
-fn file_text(
-    head: &str,
-    judged: Vec<(&TaskId, Judged)>,
-    comments: Option<&FileComments>,
-    old: &Old<'_>,
-    (store, commit): (&BareStore, &CommitId),
-) -> Result<(String, HashMap<TaskId, Block>), CheckoutError> {
-    let needed: BTreeSet<Shard> = judged
-        .iter()
-        .filter(|(id, judged)| old.block(id, judged).is_none())
-        .map(|(id, _)| Shard::of(id))
-        .collect();
-    let whole = match needed.is_empty() {
-        true => BTreeMap::new(),
-        false => store.whole_at(commit, &needed)?,
-    };
-    let mut out = String::with_capacity(old.text.len() + 4096);
-    out.push_str(head);
-    out.push_str(if judged.is_empty() {
-        "tasks: []\n"
-    } else {
-        "tasks:\n"
-    });
-    let mut blocks = HashMap::with_capacity(judged.len());
-    for (id, judged) in judged {
-        let from = out.len();
-        match (old.block(id, &judged), whole.get(id)) {
-            (Some(text), _) => out.push_str(text),
-            (None, Some(task)) => {
-                let view = TaskView::new(task, &judged);
-                out.push_str(&render_task(&view, view.layout)?);
-            }
-            // It was taken out meanwhile, by somebody who writes the file next.
-            (None, None) => continue,
-        }
-        let range = from..out.len();
-        blocks.insert(id.clone(), Block { range, judged });
-    }
-    out.push_str(&text::foot(comments));
-    Ok((out, blocks))
 }
 
 fn saved(meta: &Metadata) -> Timestamp {

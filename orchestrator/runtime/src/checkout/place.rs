@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags};
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::CheckoutError;
 
@@ -140,6 +141,14 @@ pub enum Put {
     Aside(String),
 }
 
+/// A file that is to be put in place, to be written first.
+pub(super) fn new_file(root: &Path) -> Result<NamedTempFile, CheckoutError> {
+    tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(root)
+        .map_err(failed(root))
+}
+
 /// Exchanges a file for a new one, and looks at what it has displaced: what isn't `ours` is put back.
 pub fn exchange(
     root: &Path,
@@ -147,11 +156,30 @@ pub fn exchange(
     bytes: &[u8],
     ours: &dyn Fn(&[u8]) -> bool,
 ) -> Result<Put, CheckoutError> {
-    let mut new = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempfile_in(root)
-        .map_err(failed(path))?;
+    let mut new = new_file(root)?;
     new.write_all(bytes).map_err(failed(path))?;
+    let held = |is: &dyn Fn(&[u8]) -> bool, file: File, meta: &Metadata| {
+        let bytes = read(file, meta, MAX_HELD).ok().flatten();
+        bytes.is_some_and(|bytes| is(&bytes))
+    };
+    settle(
+        new,
+        path,
+        &|file, meta| held(ours, file, meta),
+        &|file, meta| held(&|held| held == bytes, file, meta),
+    )
+}
+
+/// Says of an opened file whether it is the one that is meant.
+type IsIt<'a> = &'a dyn Fn(File, &Metadata) -> bool;
+
+/// [`exchange`], of a file that is written. `mine` knows it again.
+pub(super) fn settle(
+    new: NamedTempFile,
+    path: &Path,
+    ours: IsIt<'_>,
+    mine: IsIt<'_>,
+) -> Result<Put, CheckoutError> {
     let swap = |flags| rustix::fs::renameat_with(CWD, new.path(), CWD, path, flags);
     match swap(RenameFlags::NOREPLACE) {
         Ok(()) => return placed(new, path),
@@ -169,7 +197,7 @@ pub fn exchange(
         }
         Err(error) => return Err(failed(path)(error.into())),
     }
-    if is_ours(new.path(), ours) {
+    if is(new.path(), ours) {
         let meta = path.symlink_metadata().map_err(failed(path))?;
         let mine = new.as_file().metadata().map_err(failed(path))?;
         let stat = Stat::of(&mine);
@@ -180,7 +208,7 @@ pub fn exchange(
         };
     }
     swap(RenameFlags::EXCHANGE).map_err(|error| failed(path)(error.into()))?;
-    if is_ours(new.path(), &|held| held == bytes) {
+    if is(new.path(), mine) {
         return Ok(Put::Changed);
     }
     let aside = free_name(path);
@@ -189,17 +217,13 @@ pub fn exchange(
     Ok(Put::Aside(name_of(&aside)))
 }
 
-fn placed(new: tempfile::NamedTempFile, path: &Path) -> Result<Put, CheckoutError> {
+fn placed(new: NamedTempFile, path: &Path) -> Result<Put, CheckoutError> {
     let stat = new.as_file().metadata().map_err(failed(path))?;
     Ok(Put::Placed(Stat::of(&stat)))
 }
 
-fn replace(
-    new: tempfile::NamedTempFile,
-    path: &Path,
-    ours: &dyn Fn(&[u8]) -> bool,
-) -> Result<Put, CheckoutError> {
-    if path.symlink_metadata().is_ok() && !is_ours(path, ours) {
+fn replace(new: NamedTempFile, path: &Path, ours: IsIt<'_>) -> Result<Put, CheckoutError> {
+    if path.symlink_metadata().is_ok() && !is(path, ours) {
         return Ok(Put::Changed);
     }
     let file = new
@@ -209,8 +233,11 @@ fn replace(
     Ok(Put::Placed(Stat::of(&meta)))
 }
 
-fn is_ours(path: &Path, ours: &dyn Fn(&[u8]) -> bool) -> bool {
-    own_file(path, MAX_HELD).is_some_and(|bytes| ours(&bytes))
+fn is(path: &Path, it: IsIt<'_>) -> bool {
+    match look(path) {
+        Ok(Held::File(file, meta)) => it(file, &meta),
+        Ok(Held::Nothing | Held::Other) | Err(_) => false,
+    }
 }
 
 /// Puts a file in place; what stands there and isn't `ours` is renamed first. Returns its new name.

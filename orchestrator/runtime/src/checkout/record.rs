@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
+use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -50,12 +51,51 @@ pub(super) struct Written {
 
 /// The file's content in one word.
 pub(super) fn content(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    word(&Sha256::digest(bytes))
+}
+
+/// The content of an opened file, in one word, from where it stands.
+pub(super) fn content_of(mut file: impl Read) -> io::Result<String> {
+    let mut digest = Digesting::new(io::sink());
+    io::copy(&mut file, &mut digest)?;
+    Ok(digest.content())
+}
+
+fn word(digest: &[u8]) -> String {
+    let bytes = digest.iter().take(16);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Passes on what is written, and knows its content.
+pub(super) struct Digesting<W> {
+    to: W,
+    digest: Sha256,
+}
+
+impl<W: Write> Digesting<W> {
+    pub(super) fn new(to: W) -> Self {
+        Self {
+            to,
+            digest: Sha256::new(),
+        }
+    }
+
+    /// All that was written, in one word.
+    pub(super) fn content(self) -> String {
+        word(&self.digest.finalize())
+    }
+}
+
+impl<W: Write> Write for Digesting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.digest.update(bytes.get(..written).unwrap_or(bytes));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 impl Manifest {
@@ -95,20 +135,21 @@ impl Manifest {
 /// Where a task stands in the file, and how it was judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Block {
-    pub(super) range: Range<usize>,
+    pub(super) range: Range<u64>,
     pub(super) judged: Judged,
 }
 
 /// Every task of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Index {
+pub(super) struct Index<B = HashMap<TaskId, Block>> {
     /// Of how blocks are written: another one writes all of them anew.
     pub(super) version: u32,
     /// The state commit that the tasks were as in.
     pub(super) state: CommitId,
     /// Of the file that it was made with.
     pub(super) content: String,
-    pub(super) blocks: HashMap<TaskId, Block>,
+    /// To be looked up in when read; in the order of the file when written, which is the same in bytes.
+    pub(super) blocks: B,
 }
 
 /// The two files of a work tree in the store's cache.
@@ -175,11 +216,15 @@ impl Cache {
         is_of_it.then_some(index)
     }
 
-    pub(super) fn keep_index(&self, index: &Index) -> Result<(), CheckoutError> {
-        let body = postcard::to_stdvec(index)
-            .map_err(|error| place::failed(&self.index)(std::io::Error::other(error)))?;
-        let mut bytes = crc32fast::hash(&body).to_le_bytes().to_vec();
-        bytes.extend(body);
+    pub(super) fn keep_index(
+        &self,
+        index: &Index<Vec<(TaskId, Block)>>,
+    ) -> Result<(), CheckoutError> {
+        let mut bytes = postcard::to_extend(index, vec![0; SUM])
+            .map_err(|error| place::failed(&self.index)(io::Error::other(error)))?;
+        if let Some((sum, body)) = bytes.split_first_chunk_mut::<SUM>() {
+            *sum = crc32fast::hash(body).to_le_bytes();
+        }
         self.keep(&self.index, &bytes)
     }
 

@@ -56,6 +56,23 @@ impl<'a> TaskView<'a> {
         }
     }
 
+    /// Shows a task as it is judged by `statuses`, which were made from `here`.
+    pub fn seen(task: &'a Task, statuses: &Statuses, here: &Here) -> Self {
+        let status = statuses.of(&task.id);
+        Self {
+            status,
+            ready: statuses.is_ready(task),
+            done_on: match status {
+                TaskStatus::Done => None,
+                TaskStatus::Pending
+                | TaskStatus::Active
+                | TaskStatus::Blocked
+                | TaskStatus::Dropped => done_elsewhere(task, here),
+            },
+            ..Self::unjudged(task)
+        }
+    }
+
     /// Shows a task with the status that it has without any claim.
     fn unjudged(task: &'a Task) -> Self {
         Self {
@@ -100,20 +117,6 @@ pub fn views<'a>(state: &'a State, here: &Here) -> Vec<TaskView<'a>> {
     let statuses = Statuses::judge(&state.tasks, here);
     let mut tasks: Vec<&Task> = state.tasks.values().collect();
     tasks.sort_by_key(|task| (task.created_at, &task.id));
-    let view = |task: &'a Task| {
-        let status = statuses.of(&task.id);
-        TaskView {
-            status,
-            ready: statuses.is_ready(task),
-            done_on: match status {
-                TaskStatus::Done => None,
-                TaskStatus::Pending
-                | TaskStatus::Active
-                | TaskStatus::Blocked
-                | TaskStatus::Dropped => done_elsewhere(task, here),
-            },
-            ..TaskView::unjudged(task)
-        }
-    };
+    let view = |task: &'a Task| TaskView::seen(task, &statuses, here);
     tasks.into_iter().map(view).collect()
 }

@@ -23,6 +23,8 @@ const MAGIC: &[u8] = b"codex-orch outline 1\n";
 const STALE: usize = 16;
 /// A cache larger than this isn't ours: some 300 bytes a task.
 const MAX_BYTES: u64 = 1 << 30;
+/// Room for so many tasks is made at once, whatever the cache says it holds.
+const MAX_ROOM: usize = 1 << 18;
 
 /// A task without what only its own page shows. The protocol's own types leave fields out and tag their variants, which
 /// a form without names can't carry: these don't.
@@ -86,40 +88,36 @@ pub(super) fn read(
     if let Some((head, bodies)) = &held
         && objects.tree_id(at, TASKS)? == Some(head.tree)
     {
-        // One file after the other: all of them at once would be there twice.
-        let mut tasks = BTreeMap::new();
-        let mut bodies = bodies.values();
-        let is_sound = bodies.all(|(_, body)| {
-            rows(body)
-                .map(|rows| tasks.extend(rows.into_iter().map(keyed)))
-                .is_some()
-        });
-        if is_sound {
-            return Ok(tasks);
+        let bodies = bodies.values().map(|(_, body)| *body);
+        let count: usize = bodies.clone().map(count).sum();
+        let mut tasks = Vec::with_capacity(count.min(MAX_ROOM));
+        if bodies
+            .into_iter()
+            .all(|body| add(body, &mut tasks).is_some())
+        {
+            return Ok(tasks.into_iter().collect());
         }
     }
     let shards = objects.shards(at, TASKS)?;
     let bodies = held.map(|(_, bodies)| bodies).unwrap_or_default();
-    let mut tasks = BTreeMap::new();
+    let mut tasks = Vec::new();
     let mut fresh: BTreeMap<[u8; 2], (ObjectId, Vec<u8>)> = BTreeMap::new();
     for (shard, id) in &shards.files {
         let known = bodies
             .get(&shard.0)
             .filter(|(known, _)| known == id)
-            .and_then(|(_, body)| rows(body));
-        match known {
-            Some(known) => tasks.extend(known.into_iter().map(keyed)),
-            None => {
-                let path = shard.path(TASKS);
-                let whole = files::tasks(&path, &objects.blob(id)?)
-                    .map_err(|error| StoreError::of_files(&objects.path, error))?;
-                let light: Vec<Row> = whole.iter().map(Row::from).collect();
-                let body = postcard::to_stdvec(&light).unwrap_or_default();
-                fresh.insert(shard.0, (*id, body));
-                tasks.extend(light.into_iter().filter_map(Row::into_task).map(keyed));
-            }
+            .and_then(|(_, body)| add(body, &mut tasks));
+        if known.is_none() {
+            let path = shard.path(TASKS);
+            let whole = files::tasks(&path, &objects.blob(id)?)
+                .map_err(|error| StoreError::of_files(&objects.path, error))?;
+            let light: Vec<Row> = whole.iter().map(Row::from).collect();
+            let body = postcard::to_stdvec(&light).unwrap_or_default();
+            fresh.insert(shard.0, (*id, body));
+            tasks.extend(light.into_iter().filter_map(Row::into_task).map(keyed));
         }
     }
+    let tasks = tasks.into_iter().collect();
     let gone = bodies
         .keys()
         .filter(|shard| !shards.files.contains_key(&Shard(**shard)))
@@ -184,9 +182,31 @@ fn parse(bytes: &[u8]) -> Option<(Head, Bodies<'_>)> {
     Some((head, bodies))
 }
 
-fn rows(body: &[u8]) -> Option<Vec<Task>> {
-    let rows: Vec<Row> = postcard::from_bytes(body).ok()?;
-    rows.into_iter().map(Row::into_task).collect()
+/// How many rows a body says it has; each takes at least a byte.
+fn count(body: &[u8]) -> usize {
+    let count = postcard::take_from_bytes::<usize>(body);
+    count.map_or(0, |(count, rest)| count.min(rest.len()))
+}
+
+/// Adds the tasks of a body, one after the other: a large backlog is never there twice. None when the body is broken;
+/// then none of it is added.
+fn add(body: &[u8], tasks: &mut Vec<(TaskId, Task)>) -> Option<()> {
+    let before = tasks.len();
+    let added = rows(body, tasks);
+    if added.is_none() {
+        tasks.truncate(before);
+    }
+    added
+}
+
+fn rows(body: &[u8], tasks: &mut Vec<(TaskId, Task)>) -> Option<()> {
+    let (count, mut rest) = postcard::take_from_bytes::<usize>(body).ok()?;
+    for _ in 0..count {
+        let (row, after) = postcard::take_from_bytes::<Row>(rest).ok()?;
+        tasks.push(keyed(row.into_task()?));
+        rest = after;
+    }
+    Some(())
 }
 
 fn write<'a>(

@@ -8,7 +8,7 @@ use orch_core::state::State;
 use orch_protocol::fact::Event;
 use orch_protocol::ids::{CommitId, LogId};
 use orch_protocol::project::Milestone;
-use orch_runtime::checkout::{Checkout, CheckoutError, TASKS, parse};
+use orch_runtime::checkout::{Checkout, CheckoutError, Shown, TASKS, parse};
 use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
 use serde_json::Value;
@@ -21,7 +21,7 @@ fn refresh(
     state: &State,
     here: &Here,
 ) -> Result<Vec<String>, CheckoutError> {
-    Checkout::new(root, store.dir()).refresh(store, state, here, None)
+    Checkout::new(root, store.dir()).refresh(store, Shown::of(state, here), here, None)
 }
 
 async fn store(dir: &Path, titles: &[&str]) -> BareStore {

@@ -12,7 +12,7 @@ use orch_protocol::ids::{LogId, RunId, ThreadId};
 use orch_protocol::proposal::{Change, TaskEdit};
 use orch_protocol::session::Digest;
 use orch_runtime::checkout::place::{Put, exchange};
-use orch_runtime::checkout::{Checkout, CheckoutError, TASKS};
+use orch_runtime::checkout::{Checkout, CheckoutError, Shown, TASKS};
 use orch_runtime::ports::{StateStore, Wanted};
 use orch_runtime::store::BareStore;
 use tempfile::TempDir;
@@ -81,8 +81,9 @@ impl Stand {
     }
 
     fn refresh(&self) -> Result<Vec<String>, CheckoutError> {
-        self.checkout()
-            .refresh(&self.store, &self.state, &Here::default(), None)
+        let here = Here::default();
+        let shown = Shown::of(&self.state, &here);
+        self.checkout().refresh(&self.store, shown, &here, None)
     }
 
     /// Nothing but the checkout stands in the work tree, and the folder beside is as it was.

@@ -19,7 +19,7 @@ use orch_protocol::ids::{CommitId, TaskId};
 use orch_protocol::proposal::{Change, TaskEdit};
 use orch_protocol::task::{Actor, ClaimState, EvidenceKind, Origin};
 use orch_runtime::checkout::edits::{Against, Scope, taken};
-use orch_runtime::checkout::{Checkout, TASKS, parse};
+use orch_runtime::checkout::{Checkout, Shown, TASKS, parse};
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
 use orch_runtime::ports::{Backlog, Clock, StateStore, SystemClock, Wanted};
@@ -374,7 +374,7 @@ async fn refresh(dir: &Path, store: &mut BareStore, asker: &Asker) -> Vec<String
     }
     let content = edited.map(|edited| edited.content);
     checkout
-        .refresh(store, &state, &here, content.as_deref())
+        .refresh(store, Shown::of(&state, &here), &here, content.as_deref())
         .unwrap()
 }
 
