@@ -1,13 +1,12 @@
 //! A list of proposals in the making: it leaves out what the state holds or what waits for review already. It decides
 //! nothing else.
 
-use std::collections::BTreeMap;
-
 use orch_core::agent::{Opinion, View};
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{ProposalId, SessionId, TaskId};
 use orch_protocol::proposal::{Change, Confidence, Proposal, TaskEdit};
 use orch_protocol::task::{Actor, Evidence, Task};
+use orch_protocol::tasks::Tasks;
 use orch_protocol::text::one_line;
 use orch_protocol::turn::TurnRecord;
 
@@ -16,7 +15,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) view: View<'a>,
     pub(crate) session: &'a SessionId,
     pub(crate) record: &'a TurnRecord,
-    added: BTreeMap<TaskId, Task>,
+    added: Tasks,
     proposals: Vec<Proposal>,
 }
 
@@ -26,7 +25,7 @@ impl<'a> Draft<'a> {
             view,
             session,
             record,
-            added: BTreeMap::new(),
+            added: Tasks::new(),
             proposals: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ pub mod project;
 pub mod proposal;
 pub mod session;
 pub mod task;
+pub mod tasks;
 pub mod text;
 pub mod turn;
 pub mod wire;

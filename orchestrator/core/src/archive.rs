@@ -5,12 +5,13 @@
 //! trees leave whole, a parent before its parts.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use orch_protocol::Timestamp;
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Actor, Claim, Task};
+use orch_protocol::tasks::Tasks;
 
 use crate::graph::Statuses;
 use crate::judge::{Here, deciding};
@@ -40,7 +41,7 @@ impl Default for Limits {
 ///
 /// At a detached HEAD nothing leaves: what is done there may be done nowhere else.
 pub fn leaving(
-    tasks: &BTreeMap<TaskId, Task>,
+    tasks: &Tasks,
     here: &Here,
     trunk: Option<&str>,
     now: Timestamp,

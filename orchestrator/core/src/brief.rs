@@ -1,10 +1,11 @@
 //! The brief: what the model is told at the start of a run of what is known. Bounded, escaped, and split as the
 //! engine demands (a piece is cut in its middle beyond 4,000 characters; `</key>` inside one is not escaped for us).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use orch_protocol::ids::{RunId, TaskId};
 use orch_protocol::task::{Task, TaskStatus};
+use orch_protocol::tasks::Tasks;
 use orch_protocol::text::{bounded, one_line};
 
 use crate::drift::plural;
@@ -174,7 +175,7 @@ fn names(end: &str) -> Option<TaskId> {
     TaskId::parse(id)
 }
 
-fn parents(tasks: &BTreeMap<TaskId, Task>) -> BTreeSet<&TaskId> {
+fn parents(tasks: &Tasks) -> BTreeSet<&TaskId> {
     tasks
         .values()
         .filter_map(|task| task.parent.as_ref())

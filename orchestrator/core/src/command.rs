@@ -4,13 +4,13 @@ mod milestone;
 mod plan;
 mod reads;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{CommitId, TaskId};
 use orch_protocol::proposal::TaskEdit;
 use orch_protocol::task::{Actor, Claim, ClaimState, Origin, Task};
+use orch_protocol::tasks::Tasks;
 use orch_protocol::text::one_line;
 use thiserror::Error;
 
@@ -244,11 +244,7 @@ pub fn find<'a>(state: &'a State, given: &str) -> Result<&'a Task, Refusal> {
 }
 
 /// The one task whose id begins so; none where no id does.
-fn among<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
-    given: &str,
-    prefix: &str,
-) -> Option<Result<&'a Task, Refusal>> {
+fn among<'a>(tasks: &'a Tasks, given: &str, prefix: &str) -> Option<Result<&'a Task, Refusal>> {
     let mut found = tasks
         .range(TaskId::new(prefix)..)
         .take_while(|(id, _)| id.as_str().starts_with(prefix));

@@ -187,7 +187,7 @@ fn alike_goes<K: Ord + Clone, V: PartialEq>(
     base: &mut std::collections::BTreeMap<K, V>,
     theirs: &mut std::collections::BTreeMap<K, V>,
 ) {
-    let differ: BTreeSet<K> = differing(base, theirs).into_iter().cloned().collect();
+    let differ: BTreeSet<K> = differing(&*base, &*theirs).into_iter().cloned().collect();
     base.retain(|key, _| differ.contains(key));
     theirs.retain(|key, _| differ.contains(key));
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 
 /// A row of the tree.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Branch<'a> {
 const MAX_DEPTH: usize = 10;
 
 /// The parts of every task that has some.
-pub(crate) fn parts(tasks: &BTreeMap<TaskId, Task>) -> BTreeMap<&TaskId, Vec<&Task>> {
+pub(crate) fn parts(tasks: &Tasks) -> BTreeMap<&TaskId, Vec<&Task>> {
     let mut parts: BTreeMap<&TaskId, Vec<&Task>> = BTreeMap::new();
     for task in tasks.values() {
         if let Some(parent) = &task.parent {
@@ -32,10 +33,7 @@ pub(crate) fn parts(tasks: &BTreeMap<TaskId, Task>) -> BTreeMap<&TaskId, Vec<&Ta
 }
 
 /// `wanted`, in their order, below what they are parts of.
-pub(crate) fn branches<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
-    wanted: &[&'a Task],
-) -> Vec<Branch<'a>> {
+pub(crate) fn branches<'a>(tasks: &'a Tasks, wanted: &[&'a Task]) -> Vec<Branch<'a>> {
     let of = |id: &TaskId| tasks.get(id);
     let above = |task: &'a Task| task.parent.as_ref().and_then(of);
     let is_wanted: BTreeSet<&TaskId> = wanted.iter().map(|task| &task.id).collect();
@@ -107,8 +105,7 @@ mod tests {
             parent: Some(id(parent)).filter(|_| !parent.is_empty()),
             ..Task::new(id(name), *name, origin.clone(), Timestamp::UNIX_EPOCH)
         };
-        let tasks: BTreeMap<TaskId, Task> =
-            edges.iter().map(|edge| (id(edge.0), task(edge))).collect();
+        let tasks: Tasks = edges.iter().map(|edge| (id(edge.0), task(edge))).collect();
         let wanted: Vec<&Task> = wanted
             .iter()
             .filter_map(|name| tasks.get(&id(name)))

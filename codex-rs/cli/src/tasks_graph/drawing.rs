@@ -11,6 +11,7 @@ use orch_core::graph::waits::around;
 use orch_core::graph::waves::{critical_path, waves};
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Task, TaskStatus};
+use orch_protocol::tasks::Tasks;
 use orch_protocol::text::one_line;
 
 use super::look::Look;
@@ -81,11 +82,7 @@ pub(crate) struct Choice {
 
 impl Drawing {
     /// Draws up what is chosen of the backlog.
-    pub(crate) fn new(
-        tasks: &BTreeMap<TaskId, Task>,
-        statuses: &Statuses,
-        choice: &Choice,
-    ) -> Self {
+    pub(crate) fn new(tasks: &Tasks, statuses: &Statuses, choice: &Choice) -> Self {
         let focus = choice.focus.as_ref().map(|id| around(tasks, id));
         let holding: BTreeSet<&TaskId> = tasks
             .values()
@@ -185,7 +182,7 @@ impl Drawing {
 /// Who is on the longest chain, and its links: where it goes from a part to what waits for the parent, the parent is on
 /// it, too.
 fn chain<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
+    tasks: &'a Tasks,
     statuses: &Statuses,
     path: &[&'a Task],
 ) -> (BTreeSet<&'a TaskId>, BTreeSet<(&'a TaskId, &'a TaskId)>) {

@@ -5,32 +5,24 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use orch_protocol::ids::TaskId;
-use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 
 /// The cycle of needs that the edge "`task` needs `need`" would close, from `task` round to `task`; `None` when it closes
 /// none. It is the shortest one. Parents and parts don't count here.
-pub fn cycle_closed_by(
-    tasks: &BTreeMap<TaskId, Task>,
-    task: &TaskId,
-    need: &TaskId,
-) -> Option<Vec<TaskId>> {
+pub fn cycle_closed_by(tasks: &Tasks, task: &TaskId, need: &TaskId) -> Option<Vec<TaskId>> {
     closed(tasks, &Parts::new(), task, need)
 }
 
 /// As [`cycle_closed_by`], and a parent counts as waiting for its parts: a task that needs what it is a part of could
 /// never be done. Each task on the way waits for the next one, as a need or as a part.
-pub fn wait_closed_by(
-    tasks: &BTreeMap<TaskId, Task>,
-    task: &TaskId,
-    need: &TaskId,
-) -> Option<Vec<TaskId>> {
+pub fn wait_closed_by(tasks: &Tasks, task: &TaskId, need: &TaskId) -> Option<Vec<TaskId>> {
     closed(tasks, &parts(tasks), task, need)
 }
 
 /// The cycle that making `task` a part of `parent` would close, from `parent` round to `parent`: a loop of parents, or a
 /// task that waits for what it is a part of. `None` when it closes none. A parent that `task` has now doesn't matter.
 pub fn cycle_closed_by_parent(
-    tasks: &BTreeMap<TaskId, Task>,
+    tasks: &Tasks,
     task: &TaskId,
     parent: &TaskId,
 ) -> Option<Vec<TaskId>> {
@@ -40,7 +32,7 @@ pub fn cycle_closed_by_parent(
 /// The cycle that a new task `id` with this parent and these needs would close, from the parent round to the parent;
 /// `None` when it closes none. Nothing waits for a new task but its parent.
 pub fn cycle_closed_by_new(
-    tasks: &BTreeMap<TaskId, Task>,
+    tasks: &Tasks,
     id: &TaskId,
     parent: &TaskId,
     needs: &[TaskId],
@@ -54,7 +46,7 @@ pub fn cycle_closed_by_new(
 
 type Parts<'a> = BTreeMap<&'a TaskId, Vec<&'a TaskId>>;
 
-fn parts(tasks: &BTreeMap<TaskId, Task>) -> Parts<'_> {
+fn parts(tasks: &Tasks) -> Parts<'_> {
     let mut parts = Parts::new();
     for (id, task) in tasks {
         if let Some(parent) = &task.parent {
@@ -64,19 +56,14 @@ fn parts(tasks: &BTreeMap<TaskId, Task>) -> Parts<'_> {
     parts
 }
 
-fn closed(
-    tasks: &BTreeMap<TaskId, Task>,
-    parts: &Parts<'_>,
-    from: &TaskId,
-    to: &TaskId,
-) -> Option<Vec<TaskId>> {
+fn closed(tasks: &Tasks, parts: &Parts<'_>, from: &TaskId, to: &TaskId) -> Option<Vec<TaskId>> {
     let way = way(tasks, parts, to, from)?;
     Some(std::iter::once(from).chain(way).cloned().collect())
 }
 
 /// The shortest way of waiting from one task to another, both named; broad before deep.
 fn way<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
+    tasks: &'a Tasks,
     parts: &Parts<'a>,
     from: &'a TaskId,
     to: &'a TaskId,

@@ -1,10 +1,9 @@
 //! The fence of petgraph: tasks and edges between them by number, and the one question that needs an algorithm of its
 //! own: in which order they settle, and where they never do.
 
-use std::collections::BTreeMap;
-
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 use petgraph::Direction;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -29,7 +28,7 @@ pub(super) struct Knot {
 
 impl<'a> Edges<'a> {
     /// The tasks that `kept` wants, without edges.
-    pub(super) fn new(tasks: &'a BTreeMap<TaskId, Task>, kept: impl Fn(&Task) -> bool) -> Self {
+    pub(super) fn new(tasks: &'a Tasks, kept: impl Fn(&Task) -> bool) -> Self {
         let kept = tasks.iter().filter(|(_, task)| kept(task));
         let (ids, tasks): (Vec<&TaskId>, Vec<&Task>) = kept.unzip();
         let ids = Places::new(ids.into_iter());
@@ -41,10 +40,7 @@ impl<'a> Edges<'a> {
     }
 
     /// The tasks that `kept` wants, and the needs between them.
-    pub(super) fn of_needs(
-        tasks: &'a BTreeMap<TaskId, Task>,
-        kept: impl Fn(&Task) -> bool,
-    ) -> Self {
+    pub(super) fn of_needs(tasks: &'a Tasks, kept: impl Fn(&Task) -> bool) -> Self {
         let mut edges = Self::new(tasks, kept);
         for from in 0..edges.tasks.len() {
             let needs = &edges.tasks[from].needs;

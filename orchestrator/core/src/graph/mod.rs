@@ -13,10 +13,8 @@ pub mod tree;
 pub mod waits;
 pub mod waves;
 
-use std::collections::BTreeMap;
-
-use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 
 use edges::Edges;
 
@@ -24,7 +22,7 @@ pub use cycle::{cycle_closed_by, cycle_closed_by_new, cycle_closed_by_parent, wa
 pub use status::Statuses;
 
 /// No task needs itself, directly or over others.
-pub fn is_acyclic(tasks: &BTreeMap<TaskId, Task>) -> bool {
+pub fn is_acyclic(tasks: &Tasks) -> bool {
     Edges::of_needs(tasks, |_| true)
         .settled_first()
         .iter()
@@ -32,7 +30,7 @@ pub fn is_acyclic(tasks: &BTreeMap<TaskId, Task>) -> bool {
 }
 
 /// Tasks that can be begun, the most urgent first, then the oldest. Parents of open parts are left out.
-pub fn ready<'a>(tasks: &'a BTreeMap<TaskId, Task>, statuses: &Statuses) -> Vec<&'a Task> {
+pub fn ready<'a>(tasks: &'a Tasks, statuses: &Statuses) -> Vec<&'a Task> {
     let ready = tasks
         .values()
         .filter(|task| statuses.is_ready(task))

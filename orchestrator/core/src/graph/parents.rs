@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orch_protocol::ids::TaskId;
-use orch_protocol::task::{Task, TaskStatus};
+use orch_protocol::task::TaskStatus;
+use orch_protocol::tasks::Tasks;
 
 use super::places::Places;
 use super::status::{Family, Statuses};
@@ -48,10 +49,7 @@ impl Progress {
 
 /// The progress of every task that has parts: of all below it that have none. Parents in a loop share what hangs below
 /// the loop.
-pub fn progress<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
-    statuses: &Statuses,
-) -> BTreeMap<&'a TaskId, Progress> {
+pub fn progress<'a>(tasks: &'a Tasks, statuses: &Statuses) -> BTreeMap<&'a TaskId, Progress> {
     let ids = Places::new(tasks.keys());
     let family = Family::new(&ids, tasks);
     let mut counted = vec![Progress::default(); ids.len()];
@@ -92,10 +90,7 @@ pub fn progress<'a>(
 
 /// The progress of every milestone that a task names: of the tasks that name it, and for a parent that does, of all below
 /// it; each counts once.
-pub fn milestones<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
-    statuses: &Statuses,
-) -> BTreeMap<&'a str, Progress> {
+pub fn milestones<'a>(tasks: &'a Tasks, statuses: &Statuses) -> BTreeMap<&'a str, Progress> {
     let ids = Places::new(tasks.keys());
     let family = Family::new(&ids, tasks);
     let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 
 use super::edges::Edges;
 
@@ -12,10 +13,7 @@ use super::edges::Edges;
 /// need once, both in the order of ids. In a cycle nothing is left out.
 ///
 /// Time grows with edges × tasks / 64, memory with tasks.
-pub fn reduced(
-    tasks: &BTreeMap<TaskId, Task>,
-    kept: impl Fn(&Task) -> bool,
-) -> BTreeMap<&TaskId, Vec<&TaskId>> {
+pub fn reduced(tasks: &Tasks, kept: impl Fn(&Task) -> bool) -> BTreeMap<&TaskId, Vec<&TaskId>> {
     let edges = Edges::of_needs(tasks, kept);
     let order = settled_first(&edges);
     let implied = implied(&order);

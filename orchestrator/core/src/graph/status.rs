@@ -2,10 +2,10 @@
 //! out on every command, so its cost is that of one sort. What a single claim says is judged elsewhere.
 
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
 
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{ClaimState, Task, TaskStatus};
+use orch_protocol::tasks::Tasks;
 
 use super::places::Places;
 use crate::judge::{Here, deciding, status_at};
@@ -30,7 +30,7 @@ impl Statuses {
     /// Judges every task. A parent on whose own claims nothing holds takes its status from its parts: done when all
     /// that aren't dropped are done, active when one is active or done, else pending. In a loop of parents, each is
     /// derived once, in the order of their ids.
-    pub fn judge(tasks: &BTreeMap<TaskId, Task>, here: &Here) -> Self {
+    pub fn judge(tasks: &Tasks, here: &Here) -> Self {
         let ids = Places::new(tasks.keys().cloned());
         let mut judged: Vec<Judged> = tasks
             .values()
@@ -127,7 +127,7 @@ pub(super) struct Family {
 
 impl Family {
     /// `ids` are the keys of `tasks`, in order.
-    pub(super) fn new<I: Borrow<TaskId>>(ids: &Places<I>, tasks: &BTreeMap<TaskId, Task>) -> Self {
+    pub(super) fn new<I: Borrow<TaskId>>(ids: &Places<I>, tasks: &Tasks) -> Self {
         let parent: Vec<Option<usize>> = tasks
             .values()
             .map(|task| ids.at(task.parent.as_ref()?))

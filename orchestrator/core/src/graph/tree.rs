@@ -1,9 +1,7 @@
 //! The forest of parents and parts, as rows in the order in which they are shown. How a row looks is the drawer's.
 
-use std::collections::BTreeMap;
-
-use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Task, TaskStatus};
+use orch_protocol::tasks::Tasks;
 
 use super::places::Places;
 use super::status::{Family, Statuses};
@@ -36,7 +34,7 @@ pub fn rank(status: TaskStatus) -> u8 {
 /// or more. Siblings are in the order of [`rank`], then the most urgent, then the oldest, then by id. A task whose parent
 /// isn't there is a root, and so is the first of those in a parent loop.
 pub fn tree<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
+    tasks: &'a Tasks,
     statuses: &Statuses,
     max_depth: usize,
     kept: impl Fn(&Task) -> bool,

@@ -1,10 +1,11 @@
 //! What holds a task up, and what it frees. A task waits for its unmet needs; one that is left to its parts waits for
 //! those that are open; one that is active waits for nothing, for somebody has begun it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Task, TaskStatus};
+use orch_protocol::tasks::Tasks;
 
 use super::edges::Edges;
 use super::most_urgent_first;
@@ -31,11 +32,7 @@ pub struct Unblocks<'a> {
 }
 
 /// What holds `id` up; nothing when it isn't there.
-pub fn blocked_by<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
-    statuses: &Statuses,
-    id: &TaskId,
-) -> BlockedBy<'a> {
+pub fn blocked_by<'a>(tasks: &'a Tasks, statuses: &Statuses, id: &TaskId) -> BlockedBy<'a> {
     let waits = Waits::new(tasks, statuses);
     let Some(task) = waits.edges.at(id) else {
         return BlockedBy::default();
@@ -58,11 +55,7 @@ pub fn blocked_by<'a>(
 }
 
 /// What `id` frees when it is done; nothing when it isn't there or is done already.
-pub fn unblocks<'a>(
-    tasks: &'a BTreeMap<TaskId, Task>,
-    statuses: &Statuses,
-    id: &TaskId,
-) -> Unblocks<'a> {
+pub fn unblocks<'a>(tasks: &'a Tasks, statuses: &Statuses, id: &TaskId) -> Unblocks<'a> {
     let waits = Waits::new(tasks, statuses);
     let Some(task) = waits.edges.at(id) else {
         return Unblocks::default();
@@ -88,7 +81,7 @@ pub fn unblocks<'a>(
 
 /// A task with everything that it waits for and everything that waits for it, as far as needs and parts lead, whatever
 /// their status; none when it isn't there.
-pub fn around<'a>(tasks: &'a BTreeMap<TaskId, Task>, id: &TaskId) -> BTreeSet<&'a TaskId> {
+pub fn around<'a>(tasks: &'a Tasks, id: &TaskId) -> BTreeSet<&'a TaskId> {
     let mut edges = Edges::new(tasks, |_| true);
     let ids = Places::new(tasks.keys());
     let family = Family::new(&ids, tasks);
@@ -131,7 +124,7 @@ pub(super) struct Waits<'a> {
 }
 
 impl<'a> Waits<'a> {
-    pub(super) fn new(tasks: &'a BTreeMap<TaskId, Task>, statuses: &Statuses) -> Self {
+    pub(super) fn new(tasks: &'a Tasks, statuses: &Statuses) -> Self {
         let mut edges = Edges::new(tasks, |_| true);
         let ids = Places::new(tasks.keys());
         let family = Family::new(&ids, tasks);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Task, TaskStatus};
+use orch_protocol::tasks::Tasks;
 
 use super::edges::Knot;
 use super::most_urgent_first;
@@ -26,7 +27,7 @@ pub struct Waves<'a> {
 }
 
 /// Sorts the open tasks into waves.
-pub fn waves<'a>(tasks: &'a BTreeMap<TaskId, Task>, statuses: &Statuses) -> Waves<'a> {
+pub fn waves<'a>(tasks: &'a Tasks, statuses: &Statuses) -> Waves<'a> {
     let waits = Waits::new(tasks, statuses);
     let mut wave: Vec<Option<usize>> = vec![None; waits.status.len()];
     for Knot { tasks, is_cycle } in waits.edges.settled_first() {
@@ -70,7 +71,7 @@ pub fn waves<'a>(tasks: &'a BTreeMap<TaskId, Task>, statuses: &Statuses) -> Wave
 /// The longest chain of open tasks that wait for one another, by their number, in the order in which they are to be done.
 /// Among chains of one length the one that ends in the most urgent task is taken, then the oldest, then by id; and so on
 /// towards its beginning. A parent that is left to its parts isn't counted, its parts are. Tasks in a cycle are left out.
-pub fn critical_path<'a>(tasks: &'a BTreeMap<TaskId, Task>, statuses: &Statuses) -> Vec<&'a Task> {
+pub fn critical_path<'a>(tasks: &'a Tasks, statuses: &Statuses) -> Vec<&'a Task> {
     let waits = Waits::new(tasks, statuses);
     let key = |at: &usize| {
         let task = waits.edges.tasks[*at];

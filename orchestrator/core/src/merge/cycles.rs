@@ -9,15 +9,12 @@ use std::collections::BTreeMap;
 use orch_protocol::ids::TaskId;
 use orch_protocol::proposal::{Change, TaskEdit};
 use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 
 use super::Lost;
 
 /// Leaves out needs until no task needs itself, directly or over others, and parents until none is a part of itself.
-pub(super) fn break_all(
-    base: &BTreeMap<TaskId, Task>,
-    tasks: &mut BTreeMap<TaskId, Task>,
-    lost: &mut Vec<Lost>,
-) {
+pub(super) fn break_all(base: &Tasks, tasks: &mut Tasks, lost: &mut Vec<Lost>) {
     break_cycles(None, base, tasks, lost);
     break_loops(None, base, tasks, lost);
 }
@@ -25,20 +22,15 @@ pub(super) fn break_all(
 /// The same, where every cycle there may be leads through a task of `linked`.
 pub(super) fn break_from(
     linked: &[&TaskId],
-    base: &BTreeMap<TaskId, Task>,
-    tasks: &mut BTreeMap<TaskId, Task>,
+    base: &Tasks,
+    tasks: &mut Tasks,
     lost: &mut Vec<Lost>,
 ) {
     break_cycles(Some(linked), base, tasks, lost);
     break_loops(Some(linked), base, tasks, lost);
 }
 
-fn break_cycles(
-    linked: Option<&[&TaskId]>,
-    base: &BTreeMap<TaskId, Task>,
-    tasks: &mut BTreeMap<TaskId, Task>,
-    lost: &mut Vec<Lost>,
-) {
+fn break_cycles(linked: Option<&[&TaskId]>, base: &Tasks, tasks: &mut Tasks, lost: &mut Vec<Lost>) {
     let tangled = Nodes::reached(tasks, linked, |task| &task.needs).tangled(|task| &task.needs);
     if tangled.list.is_empty() {
         return;
@@ -47,7 +39,7 @@ fn break_cycles(
     for (from, (id, task)) in tangled.list.iter().enumerate() {
         for need in &task.needs {
             if let Some(to) = tangled.place_of(need) {
-                let known = base.get(*id).is_some_and(|task| task.needs.contains(need));
+                let known = base.get(id).is_some_and(|task| task.needs.contains(need));
                 edges.push(((!known, task.created_at, *id, need), from, to));
             }
         }
@@ -76,12 +68,7 @@ fn break_cycles(
 }
 
 /// A task whose parent is left out gets the one that had lost to it, if there is one and it closes no loop.
-fn break_loops(
-    linked: Option<&[&TaskId]>,
-    base: &BTreeMap<TaskId, Task>,
-    tasks: &mut BTreeMap<TaskId, Task>,
-    lost: &mut Vec<Lost>,
-) {
+fn break_loops(linked: Option<&[&TaskId]>, base: &Tasks, tasks: &mut Tasks, lost: &mut Vec<Lost>) {
     let second: BTreeMap<TaskId, TaskId> = lost.iter().filter_map(other_parent).collect();
     let linked: Option<Vec<&TaskId>> =
         linked.map(|linked| linked.iter().copied().chain(second.values()).collect());
@@ -95,7 +82,7 @@ fn break_loops(
         .iter()
         .enumerate()
         .map(|(from, (id, task))| {
-            let known = base.get(*id).is_some_and(|base| base.parent == task.parent);
+            let known = base.get(id).is_some_and(|base| base.parent == task.parent);
             ((!known, task.created_at, *id), from, *task)
         })
         .collect();
@@ -168,11 +155,7 @@ impl<'a> Nodes<'a> {
     }
 
     /// All tasks that lead anywhere; of those, the ones that can be reached from `starts`, where there are any given.
-    fn reached(
-        tasks: &'a BTreeMap<TaskId, Task>,
-        starts: Option<&[&TaskId]>,
-        leads_to: LeadsTo,
-    ) -> Self {
+    fn reached(tasks: &'a Tasks, starts: Option<&[&TaskId]>, leads_to: LeadsTo) -> Self {
         let Some(starts) = starts else {
             let any = tasks.iter().filter(|(_, task)| !leads_to(task).is_empty());
             return Self::new(any.collect());

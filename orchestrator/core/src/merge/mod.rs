@@ -9,12 +9,11 @@ mod list;
 mod project;
 mod task;
 
-use std::collections::BTreeMap;
-
 use orch_protocol::ids::TaskId;
 use orch_protocol::project::Project;
 use orch_protocol::proposal::Change;
 use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 
 /// What both sides became, and what of them could not be kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,11 +63,7 @@ pub fn merge_task(
 }
 
 /// Merges whole backlogs. The outcome has no cycle of needs and no loop of parents, whatever the sides had.
-pub fn merge_backlogs(
-    base: &BTreeMap<TaskId, Task>,
-    ours: &BTreeMap<TaskId, Task>,
-    theirs: &BTreeMap<TaskId, Task>,
-) -> Merged<BTreeMap<TaskId, Task>> {
+pub fn merge_backlogs(base: &Tasks, ours: &Tasks, theirs: &Tasks) -> Merged<Tasks> {
     let mut value = ours.clone();
     let mut lost = Vec::new();
     let _ = take_in(base, &mut value, theirs, &mut lost);
@@ -78,11 +73,7 @@ pub fn merge_backlogs(
 
 /// Merges `theirs` into `ours`, which has no cycle, as [`merge_backlogs`] does. It looks at no task twice that doesn't
 /// change and isn't needed by one that does. What lost.
-pub fn merge_into(
-    base: &BTreeMap<TaskId, Task>,
-    ours: &mut BTreeMap<TaskId, Task>,
-    theirs: &BTreeMap<TaskId, Task>,
-) -> Vec<Lost> {
+pub fn merge_into(base: &Tasks, ours: &mut Tasks, theirs: &Tasks) -> Vec<Lost> {
     let mut lost = Vec::new();
     let linked = take_in(base, ours, theirs, &mut lost);
     settle(base, ours, &mut lost, |base, tasks, lost| {
@@ -94,10 +85,10 @@ pub fn merge_into(
 /// Breaks cycles. A task that was kept only for an edge that is left out goes after all, as one that was left alone; so
 /// the edges are weighed again without it.
 fn settle(
-    base: &BTreeMap<TaskId, Task>,
-    tasks: &mut BTreeMap<TaskId, Task>,
+    base: &Tasks,
+    tasks: &mut Tasks,
     lost: &mut Vec<Lost>,
-    break_cycles: impl Fn(&BTreeMap<TaskId, Task>, &mut BTreeMap<TaskId, Task>, &mut Vec<Lost>),
+    break_cycles: impl Fn(&Tasks, &mut Tasks, &mut Vec<Lost>),
 ) {
     loop {
         let kept: Vec<TaskId> = lost.iter().filter_map(kept_for_change).collect();
@@ -143,9 +134,9 @@ fn kept_for_change(lost: &Lost) -> Option<TaskId> {
 
 /// Merges task by task. The tasks that have a need or a parent now that they didn't have in `ours`.
 fn take_in<'a>(
-    base: &'a BTreeMap<TaskId, Task>,
-    ours: &mut BTreeMap<TaskId, Task>,
-    theirs: &'a BTreeMap<TaskId, Task>,
+    base: &'a Tasks,
+    ours: &mut Tasks,
+    theirs: &'a Tasks,
     lost: &mut Vec<Lost>,
 ) -> Vec<&'a TaskId> {
     let mut linked = Vec::new();
@@ -178,13 +169,13 @@ pub fn merge_projects(base: &Project, ours: &Project, theirs: &Project) -> Merge
 }
 
 /// The keys under which two maps differ, in order; one walk through both.
-pub(crate) fn differing<'a, K: Ord, V: PartialEq>(
-    before: &'a BTreeMap<K, V>,
-    after: &'a BTreeMap<K, V>,
+pub(crate) fn differing<'a, K: Ord + 'a, V: PartialEq + 'a>(
+    before: impl IntoIterator<Item = (&'a K, &'a V)>,
+    after: impl IntoIterator<Item = (&'a K, &'a V)>,
 ) -> Vec<&'a K> {
     let mut out = Vec::new();
-    let mut left = before.iter().peekable();
-    let mut right = after.iter().peekable();
+    let mut left = before.into_iter().peekable();
+    let mut right = after.into_iter().peekable();
     loop {
         match (left.peek(), right.peek()) {
             (None, None) => return out,

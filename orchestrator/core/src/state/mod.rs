@@ -10,7 +10,7 @@ use orch_protocol::fact::{Event, Fact};
 use orch_protocol::ids::{LogId, SessionId, TaskId};
 use orch_protocol::project::{BranchContext, Project};
 use orch_protocol::session::{Session, SessionTurn};
-use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 
 use crate::merge::merge_projects;
 use crate::name::next_name;
@@ -21,9 +21,9 @@ pub struct State {
     /// Branch contexts, checkpoints, proposals, open runs, drift.
     pub project: Project,
     /// The backlog.
-    pub tasks: BTreeMap<TaskId, Task>,
+    pub tasks: Tasks,
     /// Closed tasks that were moved out of the backlog, as far as they were loaded.
-    pub archive: BTreeMap<TaskId, Task>,
+    pub archive: Tasks,
     /// The short cache: those sessions that were loaded or opened.
     pub sessions: BTreeMap<SessionId, Session>,
     /// Journal entries by name; the text of one that stands in the store and wasn't loaded is `None`.

@@ -12,14 +12,13 @@ use orch_core::supervisor::{Ended, Input};
 use orch_protocol::ids::{ClaimId, TaskId, ThreadId};
 use orch_protocol::project::RunKind;
 use orch_protocol::task::*;
+use orch_protocol::tasks::Tasks;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::given::*;
-
-type Tasks = BTreeMap<TaskId, Task>;
 
 /// Everything closed for more than 40 seconds may leave.
 const SOON: Limits = Limits {
@@ -299,7 +298,7 @@ proptest! {
                 prop_assert_eq!(counted.contains_key(id), counts.contains_key(id));
             }
             for name in ["1.0", "2.0"] {
-                let open = |tasks: &BTreeMap<TaskId, Task>, statuses: &Statuses| {
+                let open = |tasks: &Tasks, statuses: &Statuses| {
                     let found = milestones(tasks, statuses).remove(name).unwrap_or_default();
                     (found.pending, found.active, found.blocked)
                 };

@@ -1,7 +1,7 @@
 //! The graph against oracles that are too slow to be used: people who do one task after the other, every chain tried,
 //! every way walked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use orch_core::graph::parents::{Progress, milestones, progress};
 use orch_core::graph::reduce::reduced;
@@ -11,13 +11,13 @@ use orch_core::graph::waves::{critical_path, waves};
 use orch_core::graph::{Statuses, cycle_closed_by_parent, is_acyclic, ready, wait_closed_by};
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Claim, ClaimState, Task, TaskStatus};
+use orch_protocol::tasks::Tasks;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::given::*;
 
-type Tasks = BTreeMap<TaskId, Task>;
 type Names = BTreeSet<TaskId>;
 
 fn judged(tasks: &Tasks) -> Statuses {

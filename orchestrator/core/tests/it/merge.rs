@@ -10,6 +10,7 @@ use orch_protocol::project::*;
 use orch_protocol::proposal::{Change, Confidence, Proposal, TaskEdit};
 use orch_protocol::session::Digest;
 use orch_protocol::task::*;
+use orch_protocol::tasks::Tasks;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -18,7 +19,7 @@ use proptest::sample::{select, subsequence};
 use crate::given::*;
 use crate::properties::{a_claim, a_task, change, commits, evidence, head, look, thread};
 
-type Backlog = BTreeMap<TaskId, Task>;
+type Backlog = Tasks;
 
 fn backlog(tasks: &[Task]) -> Backlog {
     state_of(tasks).tasks

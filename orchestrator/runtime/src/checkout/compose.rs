@@ -1,7 +1,7 @@
 //! The tasks' file, composed: of the blocks that stand in the old one and are still true, and of those that are written
 //! anew. It is copied from file to file, for it may be longer than what else a process holds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Write};
 use std::ops::Range;
@@ -10,6 +10,7 @@ use orch_core::judge::Here;
 use orch_core::state::State;
 use orch_protocol::ids::{CommitId, TaskId};
 use orch_protocol::project::FileComments;
+use orch_protocol::tasks::Tasks;
 
 use super::CheckoutError;
 use super::record::{Block, Digesting, Index};
@@ -114,7 +115,7 @@ impl Plan {
             .map(|(id, _)| Shard::of(id))
             .collect();
         let whole = match needed.is_empty() {
-            true => BTreeMap::new(),
+            true => Tasks::new(),
             false => store.whole_at(commit, &needed)?,
         };
         let comments = shown.comments.as_ref();

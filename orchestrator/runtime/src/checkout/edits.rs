@@ -2,7 +2,7 @@
 //!
 //! Pure: no file, no clock, no store. It takes what a person may write and tells what it leaves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use orch_core::command::Asker;
 use orch_core::state::State;
@@ -11,6 +11,7 @@ use orch_protocol::ids::{ClaimId, TaskId};
 use orch_protocol::project::FileComments;
 use orch_protocol::proposal::Change;
 use orch_protocol::task::{Claim, ClaimState, Evidence, EvidenceKind, Task, TaskStatus};
+use orch_protocol::tasks::Tasks;
 use orch_protocol::text::{clean, one_line};
 use serde::Serialize;
 use serde_json::Value;
@@ -77,7 +78,7 @@ pub enum Scope {
 /// What an edit is seen against.
 pub struct Against<'a> {
     /// The tasks that the text was made from.
-    pub base: &'a BTreeMap<TaskId, Task>,
+    pub base: &'a Tasks,
     /// The comments outside of them.
     pub comments: Option<&'a FileComments>,
     /// How a task was shown; none where that isn't known any more.

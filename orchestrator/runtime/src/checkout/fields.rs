@@ -1,11 +1,10 @@
 //! The fields that a person may write, checked: each is as it was, or what was written, or refused with its line.
 
-use std::collections::BTreeMap;
-
 use orch_core::graph::cycle_closed_by;
 use orch_core::state::State;
 use orch_protocol::ids::{CommitId, TaskId};
 use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 use orch_protocol::text::{clean, one_line};
 
 use super::edits::Refused;
@@ -140,11 +139,11 @@ pub(super) fn check_edges<'a>(
     if !edited.clone().any(|edit| changes_edges(&edit)) {
         return Ok(());
     }
-    let mut tasks: BTreeMap<TaskId, Task> = now.tasks.clone();
+    let mut tasks: Tasks = now.tasks.clone();
     let (mut needs, mut parents) = (Vec::new(), Vec::new());
     for (entry, base, theirs) in edited {
         let id = &theirs.id;
-        let held = tasks.entry(id.clone()).or_insert_with(|| theirs.clone());
+        let held = tasks.get_or_insert_with(id, || theirs.clone());
         held.parent.clone_from(&theirs.parent);
         let was = base.map_or(&[][..], |base| &base.needs);
         let stays =
@@ -182,11 +181,7 @@ pub(super) fn check_edges<'a>(
         .try_for_each(|(entry, task)| check_parents(&tasks, entry, task))
 }
 
-fn check_parents(
-    tasks: &BTreeMap<TaskId, Task>,
-    entry: &Entry,
-    task: &TaskId,
-) -> Result<(), Refused> {
+fn check_parents(tasks: &Tasks, entry: &Entry, task: &TaskId) -> Result<(), Refused> {
     let above = |id: &TaskId| tasks.get(id).and_then(|task| task.parent.clone());
     // No way up is longer than there are tasks.
     let way = std::iter::successors(above(task), above).take(tasks.len() + 1);

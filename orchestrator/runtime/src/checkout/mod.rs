@@ -24,7 +24,7 @@ use orch_core::judge::Here;
 use orch_core::state::State;
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{CommitId, TaskId};
-use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 use thiserror::Error;
 
 use crate::store::objects::id_of;
@@ -86,7 +86,7 @@ pub struct Edited {
 
 impl Edited {
     /// How the tasks of its base were shown: as was remembered, or as they are judged here where they were shown from here.
-    pub fn shown(&self, base: &BTreeMap<TaskId, Task>, here: &Here) -> BTreeMap<TaskId, Judged> {
+    pub fn shown(&self, base: &Tasks, here: &Here) -> BTreeMap<TaskId, Judged> {
         let from = text::seen_from(here.branch.as_deref(), here.head.as_ref());
         let line = self.text.lines().next().unwrap_or_default();
         if !self.shown.is_empty() || !line.ends_with(&format!(", as seen from {from}")) {

@@ -10,6 +10,7 @@ use orch_protocol::ids::{LogId, TaskId};
 use orch_protocol::project::Project;
 use orch_protocol::session::Session;
 use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 use serde::{Deserialize, Serialize};
 
 /// The version of everything written here.
@@ -179,12 +180,9 @@ pub fn written(
     Ok(files)
 }
 
-fn task_file(
-    tasks: &BTreeMap<TaskId, Task>,
-    shard: Shard,
-) -> Result<Option<Vec<u8>>, serde_json::Error> {
+fn task_file(tasks: &Tasks, shard: Shard) -> Result<Option<Vec<u8>>, serde_json::Error> {
     // Irregular ids are few, and may stand anywhere in the order.
-    let begins = TaskId::new(String::from_utf8_lossy(&shard.0).into_owned());
+    let begins = TaskId::new(String::from_utf8_lossy(&shard.0));
     let regular = tasks
         .range(begins..)
         .take_while(|(id, _)| Shard::of(id) == shard);

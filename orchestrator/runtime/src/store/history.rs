@@ -1,11 +1,11 @@
 //! The history of the state: which operations there were, and what one of them changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use orch_core::state::State;
 use orch_protocol::Timestamp;
-use orch_protocol::ids::{CommitId, TaskId};
-use orch_protocol::task::Task;
+use orch_protocol::ids::CommitId;
+use orch_protocol::tasks::Tasks;
 
 use super::commits::Logged;
 use super::files::{ARCHIVE, Shard, TASKS};
@@ -109,9 +109,9 @@ impl BareStore {
         &self,
         commit: &CommitId,
         shards: &BTreeSet<Shard>,
-    ) -> Result<BTreeMap<TaskId, Task>, StoreError> {
+    ) -> Result<Tasks, StoreError> {
         let Some((objects, _)) = self.opened()? else {
-            return Ok(BTreeMap::new());
+            return Ok(Tasks::new());
         };
         let part = Part {
             outline: false,

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orch_core::state::State;
-use orch_protocol::ids::{CommitId, TaskId};
-use orch_protocol::task::Task;
+use orch_protocol::ids::CommitId;
+use orch_protocol::tasks::Tasks;
 
 use super::files::{self, Shard, TASKS, Touched};
 use super::objects::Objects;
@@ -19,8 +19,8 @@ impl BareStore {
         &self,
         objects: &Objects,
         at: &CommitId,
-    ) -> Result<BTreeMap<TaskId, Task>, StoreError> {
-        let mut tasks = BTreeMap::new();
+    ) -> Result<Tasks, StoreError> {
+        let mut tasks = Tasks::new();
         for (name, bytes) in objects.read_dir(at, TASKS, |_| true)? {
             let read = files::tasks(&format!("{TASKS}/{name}"), &bytes);
             let read = read.map_err(|error| self.files_error(error))?;

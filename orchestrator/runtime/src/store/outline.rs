@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{ClaimId, CommitId, TaskId, ThreadId, TurnId};
 use orch_protocol::task::{Actor, Claim, ClaimState, Origin, Task};
+use orch_protocol::tasks::Tasks;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
@@ -77,11 +78,7 @@ struct Head {
 }
 
 /// Reads the outline of the backlog at `at`, from the cache in `dir` as far as that still holds.
-pub(super) fn read(
-    objects: &Objects,
-    at: &CommitId,
-    dir: &Path,
-) -> Result<BTreeMap<TaskId, Task>, StoreError> {
+pub(super) fn read(objects: &Objects, at: &CommitId, dir: &Path) -> Result<Tasks, StoreError> {
     let path = dir.join("outline");
     let bytes = cached(&path);
     let held = bytes.as_deref().and_then(parse);
@@ -151,8 +148,8 @@ pub(super) fn read(
     Ok(tasks)
 }
 
-fn keyed(task: Task) -> (TaskId, Task) {
-    (task.id.clone(), task)
+fn keyed(task: Task) -> (TaskId, Box<Task>) {
+    (task.id.clone(), Box::new(task))
 }
 
 fn cached(path: &Path) -> Option<Vec<u8>> {
@@ -190,7 +187,7 @@ fn count(body: &[u8]) -> usize {
 
 /// Adds the tasks of a body, one after the other: a large backlog is never there twice. None when the body is broken;
 /// then none of it is added.
-fn add(body: &[u8], tasks: &mut Vec<(TaskId, Task)>) -> Option<()> {
+fn add(body: &[u8], tasks: &mut Vec<(TaskId, Box<Task>)>) -> Option<()> {
     let before = tasks.len();
     let added = rows(body, tasks);
     if added.is_none() {
@@ -199,7 +196,7 @@ fn add(body: &[u8], tasks: &mut Vec<(TaskId, Task)>) -> Option<()> {
     added
 }
 
-fn rows(body: &[u8], tasks: &mut Vec<(TaskId, Task)>) -> Option<()> {
+fn rows(body: &[u8], tasks: &mut Vec<(TaskId, Box<Task>)>) -> Option<()> {
     let (count, mut rest) = postcard::take_from_bytes::<usize>(body).ok()?;
     for _ in 0..count {
         let (row, after) = postcard::take_from_bytes::<Row>(rest).ok()?;

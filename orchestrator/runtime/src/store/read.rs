@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use orch_core::state::State;
 use orch_protocol::ids::{CommitId, TaskId};
-use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 
 use super::files::{self, ARCHIVE, Shard, TASKS};
 use super::fold::{self, Operation};
@@ -202,12 +202,14 @@ impl BareStore {
         at: &CommitId,
         dir: &str,
         part: &Part<'_>,
-    ) -> Result<BTreeMap<TaskId, Task>, StoreError> {
-        // Gathered first: a map that is made of sorted tasks at once is half as large as one that grew by them.
+    ) -> Result<Tasks, StoreError> {
         let mut tasks = Vec::new();
         let mut add = |path: &str, bytes: &[u8]| {
             let read = files::tasks(path, bytes).map_err(|error| self.files_error(error))?;
-            tasks.extend(read.into_iter().map(|task| (task.id.clone(), task)));
+            tasks.extend(
+                read.into_iter()
+                    .map(|task| (task.id.clone(), Box::new(task))),
+            );
             Ok::<(), StoreError>(())
         };
         match part.shards {

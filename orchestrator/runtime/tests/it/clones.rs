@@ -1,7 +1,6 @@
 //! Two clones of a project, each with a store of its own that began as the same: what both have done is merged over the
 //! state that they had in common, with real stores.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,7 +11,8 @@ use orch_core::merge::{Lost, merge_into};
 use orch_core::state::State;
 use orch_protocol::ids::{CommitId, TaskId};
 use orch_protocol::proposal::TaskEdit;
-use orch_protocol::task::{Actor, ClaimState, Origin, Task};
+use orch_protocol::task::{Actor, ClaimState, Origin};
+use orch_protocol::tasks::Tasks;
 use orch_runtime::driver::Driver;
 use orch_runtime::git::FolderGit;
 use orch_runtime::ports::{Clock, StateStore, SystemClock, Wanted};
@@ -106,7 +106,7 @@ async fn cloned(dir: &Path) -> (Vec<TaskId>, CommitId) {
 }
 
 /// The base as the store has it, and both ways of merging.
-async fn merged(dir: &Path, base: &CommitId) -> (BTreeMap<TaskId, Task>, Vec<String>) {
+async fn merged(dir: &Path, base: &CommitId) -> (Tasks, Vec<String>) {
     let (ours, theirs) = (dir.join("ours"), dir.join("theirs"));
     // Git says the same of where the two parted.
     let bare = theirs.join("store/store.git");

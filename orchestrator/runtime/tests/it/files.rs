@@ -6,6 +6,7 @@ use orch_core::state::State;
 use orch_protocol::ids::{CommitId, SessionId, TaskId, ThreadId};
 use orch_protocol::session::Session;
 use orch_protocol::task::{Evidence, EvidenceKind, Task};
+use orch_protocol::tasks::Tasks;
 use orch_runtime::store::files::*;
 use proptest::prelude::*;
 
@@ -25,7 +26,7 @@ fn all(state: &State) -> Touched {
     }
 }
 
-fn read(files: &BTreeMap<String, Option<Vec<u8>>>, dir: &str) -> BTreeMap<TaskId, Task> {
+fn read(files: &BTreeMap<String, Option<Vec<u8>>>, dir: &str) -> Tasks {
     let here = files.iter().filter_map(|(path, bytes)| {
         let below = path.strip_prefix(dir)?.strip_prefix('/')?;
         assert!(Shard::of_path(below).is_some(), "{path}");
@@ -73,7 +74,7 @@ proptest! {
 
     #[test]
     fn a_change_changes_only_the_file_it_is_in(titles in prop::collection::btree_set("[a-z]{8}", 2..40)) {
-        let tasks: BTreeMap<TaskId, Task> = titles.iter().map(|title| task(title)).map(|t| (t.id.clone(), t)).collect();
+        let tasks: Tasks = titles.iter().map(|title| task(title)).map(|t| (t.id.clone(), t)).collect();
         let before = State { tasks, ..State::default() };
         let mut after = before.clone();
         let id = after.tasks.keys().next().cloned().unwrap();

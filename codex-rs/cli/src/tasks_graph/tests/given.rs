@@ -1,12 +1,11 @@
 //! A backlog for drawings, and titles nobody should be hurt by.
 
-use std::collections::BTreeMap;
-
 use orch_core::graph::Statuses;
 use orch_core::judge::Here;
 use orch_protocol::Timestamp;
 use orch_protocol::ids::{ClaimId, TaskId};
 use orch_protocol::task::{Actor, Claim, ClaimState, Origin, Task};
+use orch_protocol::tasks::Tasks;
 
 use crate::tasks_graph::drawing::{Choice, Drawing};
 
@@ -55,7 +54,7 @@ pub(super) fn said(state: ClaimState, task: Task) -> Task {
 }
 
 pub(super) fn drawing(tasks: &[Task], choice: &Choice) -> Drawing {
-    let tasks: BTreeMap<TaskId, Task> = tasks
+    let tasks: Tasks = tasks
         .iter()
         .map(|task| (task.id.clone(), task.clone()))
         .collect();

@@ -1,10 +1,11 @@
 //! Input that is broken, or meant to break something: a clear error or a bounded task, never a panic, never a loss unsaid.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use orch_core::graph::is_acyclic;
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
+use orch_protocol::tasks::Tasks;
 use orch_runtime::exchange::error::ExchangeError;
 use orch_runtime::exchange::{Format, Given, Imported, ImportedTask, MAX_DEPTH, parse};
 use proptest::prelude::*;
@@ -253,7 +254,7 @@ fn stands(imported: &Imported) {
             above = index[id].parent.as_deref();
         }
     }
-    let mut tasks = BTreeMap::new();
+    let mut tasks = Tasks::new();
     for (task, _) in ours(imported) {
         assert!(!task.title.is_empty() && task.title.chars().count() <= Task::MAX_TITLE);
         assert!(!task.title.chars().any(char::is_control));
