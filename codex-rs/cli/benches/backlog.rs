@@ -1,4 +1,5 @@
-//! What a command on the backlog costs, process start included, at 100 to 100,000 tasks of which a fifth are open.
+//! What a command on the backlog costs, process start included, at 100 to 100,000 tasks of which a fifth are open, and
+//! each of the others done by a commit of its own.
 //!
 //! `cargo bench -p orch-cli --bench backlog`; `-- --sizes 100,1000 --runs 11` for others. Told are medians: until the
 //! command's first line is there (for `add` and `done`: acknowledged), and until it has ended (the checkout refreshed).
@@ -6,7 +7,7 @@
 
 mod stage;
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -63,33 +64,9 @@ impl Place {
             place.repo().display()
         );
         std::fs::write(place.home().join("config.toml"), trust).unwrap();
-        for git in [
-            &["init", "-q", "-b", "main"][..],
-            &[
-                "-c",
-                "user.name=a",
-                "-c",
-                "user.email=a@b",
-                "commit",
-                "-q",
-                "--allow-empty",
-                "-m",
-                "one",
-            ],
-        ] {
-            let done = Command::new("git")
-                .args(git)
-                .current_dir(place.repo())
-                .status();
-            assert!(done.unwrap().success());
-        }
-        let head = Command::new("git")
-            .args(["rev-parse", "HEAD"])
-            .current_dir(place.repo())
-            .output()
-            .unwrap();
-        let head = CommitId::new(String::from_utf8(head.stdout).unwrap().trim());
-        place.fill(size, &head);
+        place.git(&["init", "-q", "-b", "main"]);
+        let commits = place.commits(size);
+        place.fill(size, &commits);
         // What is made once and kept: outline, checkout, what HEAD reaches.
         place.run(&["add".to_owned(), "The first one by hand".to_owned()]);
         place.run(&["ready".to_owned()]);
@@ -104,11 +81,45 @@ impl Place {
         self.dir.path().join("repo")
     }
 
-    fn fill(&self, size: usize, head: &CommitId) {
+    fn git(&self, args: &[&str]) -> String {
+        let out = Command::new("git")
+            .args(args)
+            .current_dir(self.repo())
+            .output();
+        let out = out.unwrap();
+        assert!(out.status.success(), "{args:?}");
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    /// So many commits on `main`, the oldest first, one a minute.
+    fn commits(&self, size: usize) -> Vec<CommitId> {
+        let mut import = Command::new("git")
+            .args(["fast-import", "--quiet"])
+            .current_dir(self.repo())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut to = BufWriter::new(import.stdin.take().unwrap());
+        for n in 0..size {
+            let (at, message) = (1_780_000_000 + 60 * n, format!("Work {n}\n"));
+            write!(
+                to,
+                "commit refs/heads/main\ncommitter A <a@localhost> {at} +0000\ndata {}\n{message}\n",
+                message.len()
+            )
+            .unwrap();
+        }
+        drop(to);
+        assert!(import.wait().unwrap().success());
+        let all = self.git(&["rev-list", "--reverse", "main"]);
+        all.lines().map(CommitId::new).collect()
+    }
+
+    fn fill(&self, size: usize, commits: &[CommitId]) {
         let log = LogId::new("20260101T000000000-1-bench");
         let mut store = BareStore::new(self.repo().join(".git/codex-orch"), log.clone());
         let facts: Vec<Fact> = (0..size)
-            .flat_map(|n| changes(n, head))
+            .flat_map(|n| changes(n, &commits[n]))
             .zip(1..)
             .map(|(change, seq)| Fact {
                 id: FactId {
@@ -118,7 +129,7 @@ impl Place {
                 at: at(0),
                 by: Actor::Person,
                 op: 1,
-                head: Some(head.clone()),
+                head: commits.last().cloned(),
                 event: Event::Changed {
                     change,
                     reason: "bench".to_owned(),
@@ -204,8 +215,8 @@ fn id(n: usize) -> TaskId {
     TaskId::from_seed(&["bench", &n.to_string()])
 }
 
-/// A task in a group of ten, needing up to two earlier ones; four of five are done.
-fn changes(n: usize, head: &CommitId) -> Vec<Change> {
+/// A task in a group of ten, needing up to two earlier ones; four of five are done, by `commit`.
+fn changes(n: usize, commit: &CommitId) -> Vec<Change> {
     let mut task = Task::new(
         id(n),
         format!("Task {n}: make the part of the system that has this number work"),
@@ -238,14 +249,14 @@ fn changes(n: usize, head: &CommitId) -> Vec<Change> {
             at: at(n + 60),
             branch: Some("main".to_owned()),
             worktree: None,
-            commits: vec![head.clone()],
+            commits: vec![commit.clone()],
             files: Vec::new(),
             reason: None,
         };
         made.push(Change::Claim { task: id(n), claim });
         let evidence = vec![Evidence {
             kind: EvidenceKind::Commit,
-            reference: head.as_str().to_owned(),
+            reference: commit.as_str().to_owned(),
             ok: None,
             tree: None,
             at: at(n + 60),

@@ -47,7 +47,7 @@ impl Kept {
             let twice = state
                 .tasks
                 .keys()
-                .filter(|id| state.archive.contains_key(*id));
+                .filter(|id| state.archive.contains_key(id));
             assert_eq!(twice.count(), 0, "a task stands in one place");
         }
         self.states.push(state);
