@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::git::{self, Repo};
@@ -139,9 +140,6 @@ fn writable(dir: &Path) -> bool {
 
 fn hash(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
-    Sha256::digest(path.as_os_str().as_bytes())
-        .iter()
-        .take(10)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = Sha256::digest(path.as_os_str().as_bytes());
+    HEXLOWER.encode(&digest[..10])
 }

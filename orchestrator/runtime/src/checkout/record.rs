@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use orch_protocol::ids::{CommitId, TaskId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -51,7 +52,7 @@ pub(super) struct Written {
 
 /// The file's content in one word.
 pub(super) fn content(bytes: &[u8]) -> String {
-    word(&Sha256::digest(bytes))
+    word(&Sha256::digest(bytes).into())
 }
 
 /// The content of an opened file, in one word, from where it stands.
@@ -61,9 +62,8 @@ pub(super) fn content_of(mut file: impl Read) -> io::Result<String> {
     Ok(digest.content())
 }
 
-fn word(digest: &[u8]) -> String {
-    let bytes = digest.iter().take(16);
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+fn word(digest: &[u8; 32]) -> String {
+    HEXLOWER.encode(&digest[..16])
 }
 
 /// Passes on what is written, and knows its content.
@@ -82,7 +82,7 @@ impl<W: Write> Digesting<W> {
 
     /// All that was written, in one word.
     pub(super) fn content(self) -> String {
-        word(&self.digest.finalize())
+        word(&self.digest.finalize().into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Ranges of the user's history (`git rev-list A ^B`), one walker for all of them: a commit that was read once isn't
 //! read again.
 
+use data_encoding::HEXLOWER;
 use git2::{Commit, Oid, Repository, Revwalk, Sort};
 use orch_protocol::ids::CommitId;
 
@@ -55,5 +56,5 @@ pub(super) fn oid(id: &CommitId) -> Option<Oid> {
 }
 
 pub(super) fn id(oid: Oid) -> CommitId {
-    CommitId::new(oid.to_string())
+    CommitId::new(HEXLOWER.encode(oid.as_bytes()))
 }

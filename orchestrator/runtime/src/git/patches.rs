@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use git2::{DiffOptions, ObjectType, Oid, Patch as BlobPatch, Repository, Tree, TreeEntry};
 use sha2::{Digest, Sha256};
 
@@ -124,14 +125,7 @@ impl<'r> Patches<'r> {
             }
             self.hash_lines(&file, &mut hash)?;
         }
-        let digest = hash.finalize();
-        Some(
-            digest
-                .iter()
-                .take(20)
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        Some(HEXLOWER.encode(&hash.finalize()[..20]))
     }
 
     /// A file's lines as a patch shows them, without white space; of a binary one the contents' ids.
@@ -269,6 +263,9 @@ fn is_folder(entry: &TreeEntry<'_>) -> bool {
 /// The order of a tree's entries: a folder's name counts as if it ended with a slash, so a file is never compared with
 /// the folder that took its name.
 fn by_name(a: &TreeEntry<'_>, b: &TreeEntry<'_>) -> Ordering {
+    if a.id() == b.id() && a.name_bytes() == b.name_bytes() {
+        return Ordering::Equal;
+    }
     let slash = |entry: &TreeEntry<'_>| is_folder(entry).then_some(b'/');
     let (left, right) = (a.name_bytes().iter(), b.name_bytes().iter());
     left.copied()

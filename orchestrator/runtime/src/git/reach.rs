@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use git2::{BranchType, ErrorCode, Oid, Repository};
 use orch_core::judge::Reachable;
 use orch_protocol::ids::CommitId;
@@ -438,8 +439,7 @@ impl Place<'_> {
         for tip in tips {
             hash.update(tip.as_bytes());
         }
-        let digest = hash.finalize();
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(HEXLOWER.encode(&hash.finalize()))
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::{self, Read as _, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use orch_protocol::fact::Fact;
 use orch_protocol::ids::LogId;
 use thiserror::Error;
@@ -322,10 +323,10 @@ pub fn fresh_id(now: orch_protocol::Timestamp) -> LogId {
     if drawn.is_err() {
         tracing::warn!("no random source; the log's name rests on time and process id alone");
     }
-    let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     LogId::new(format!(
-        "{}-{}-{random}",
+        "{}-{}-{}",
         now.strftime("%Y%m%dT%H%M%S%3f"),
-        std::process::id()
+        std::process::id(),
+        HEXLOWER.encode(&random)
     ))
 }
