@@ -1,6 +1,6 @@
 //! Whether a task is done *here*: its claims, judged by what git can reach from HEAD.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use orch_protocol::git::{GitSnapshot, Head};
 use orch_protocol::ids::CommitId;
@@ -11,7 +11,8 @@ use crate::state::State;
 /// What git says, at one HEAD, of the commits that claims name. Made by one walk, and worth nothing at another HEAD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reachable {
-    itself: BTreeSet<CommitId>,
+    /// Looked up once a claim: as quickly as can be.
+    itself: HashSet<CommitId>,
     rewritten: BTreeMap<CommitId, CommitId>,
     unknown: BTreeSet<CommitId>,
 }

@@ -1,5 +1,6 @@
 //! A task in a line: id, status, priority, title, and what else is worth knowing, in as many cells as there are.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use anstyle::Style;
@@ -26,8 +27,9 @@ pub(crate) struct Rows<'a> {
     seen: &'a Seen,
     statuses: &'a Statuses,
     width: Option<usize>,
-    parts: BTreeMap<&'a TaskId, Vec<&'a Task>>,
-    progress: BTreeMap<&'a TaskId, Progress>,
+    // Made when they are first asked for: most rows have no parts.
+    parts: OnceCell<BTreeMap<&'a TaskId, Vec<&'a Task>>>,
+    progress: OnceCell<BTreeMap<&'a TaskId, Progress>>,
     is_archive: bool,
 }
 
@@ -44,8 +46,8 @@ impl<'a> Rows<'a> {
             seen,
             statuses,
             width: screen.width,
-            parts: parts(&seen.state.tasks),
-            progress: progress(&seen.state.tasks, statuses),
+            parts: OnceCell::new(),
+            progress: OnceCell::new(),
             is_archive: false,
         }
     }
@@ -132,13 +134,19 @@ impl<'a> Rows<'a> {
 
     /// How far what is below a task is: done and not dropped tasks that have no parts; none where it has none itself.
     pub(crate) fn progress(&self, task: &Task) -> Option<(usize, usize)> {
-        let progress = self.progress.get(&task.id)?;
+        if !self.statuses.has_parts(&task.id) {
+            return None;
+        }
+        let all = || progress(&self.seen.state.tasks, self.statuses);
+        let progress = self.progress.get_or_init(all).get(&task.id)?;
         Some((progress.done, progress.total()))
     }
 
     /// The tasks that are parts of this one.
     pub(crate) fn parts(&self, task: &Task) -> &[&'a Task] {
-        self.parts.get(&task.id).map_or(&[], Vec::as_slice)
+        let all = || parts(&self.seen.state.tasks);
+        let parts = self.parts.get_or_init(all).get(&task.id);
+        parts.map_or(&[], Vec::as_slice)
     }
 
     fn tags(&self, task: &Task) -> Vec<Tag> {

@@ -22,7 +22,9 @@ struct Judged {
     status: TaskStatus,
     /// It has parts, and nothing but "active" was said of it itself: it is what its parts are.
     by_parts: bool,
-    /// At least one of its parts is open.
+    /// There are parts of it.
+    has_parts: bool,
+    /// At least one of them is open.
     has_open_parts: bool,
 }
 
@@ -37,6 +39,7 @@ impl Statuses {
             .map(|task| Judged {
                 status: status_at(task, here),
                 by_parts: false,
+                has_parts: false,
                 has_open_parts: false,
             })
             .collect();
@@ -56,6 +59,7 @@ impl Statuses {
         // Last: in a loop, a part may be derived after the task that it is a part of.
         for parent in parents {
             let mut parts = family.parts[parent].iter();
+            judged[parent].has_parts = true;
             judged[parent].has_open_parts = parts.any(|part| judged[*part].status.is_open());
         }
         Self { ids, judged }
@@ -79,6 +83,11 @@ impl Statuses {
     pub fn is_unmet(&self, need: &TaskId) -> bool {
         self.get(need)
             .is_some_and(|judged| judged.status != TaskStatus::Done)
+    }
+
+    /// The task has parts, whatever their status.
+    pub fn has_parts(&self, id: &TaskId) -> bool {
+        self.get(id).is_some_and(|judged| judged.has_parts)
     }
 
     /// The task has a part that is open: it is left to its parts, and isn't begun itself.

@@ -24,6 +24,8 @@ const MAGIC: &[u8] = b"codex-orch outline 1\n";
 const STALE: usize = 16;
 /// A cache larger than this isn't ours: some 300 bytes a task.
 const MAX_BYTES: u64 = 1 << 30;
+/// From so many bytes on, two threads are quicker than one.
+const WORTH_A_THREAD: usize = 256 * 1024;
 /// Room for so many tasks is made at once, whatever the cache says it holds.
 const MAX_ROOM: usize = 1 << 18;
 
@@ -85,13 +87,8 @@ pub(super) fn read(objects: &Objects, at: &CommitId, dir: &Path) -> Result<Tasks
     if let Some((head, bodies)) = &held
         && objects.tree_id(at, TASKS)? == Some(head.tree)
     {
-        let bodies = bodies.values().map(|(_, body)| *body);
-        let count: usize = bodies.clone().map(count).sum();
-        let mut tasks = Vec::with_capacity(count.min(MAX_ROOM));
-        if bodies
-            .into_iter()
-            .all(|body| add(body, &mut tasks).is_some())
-        {
+        let bodies: Vec<&[u8]> = bodies.values().map(|(_, body)| *body).collect();
+        if let Some(tasks) = all(&bodies) {
             return Ok(tasks.into_iter().collect());
         }
     }
@@ -177,6 +174,29 @@ fn parse(bytes: &[u8]) -> Option<(Head, Bodies<'_>)> {
         rest = after;
     }
     Some((head, bodies))
+}
+
+/// The tasks of all bodies, none where one is broken. Both halves are read at once where it is worth a thread.
+fn all(bodies: &[&[u8]]) -> Option<Vec<(TaskId, Box<Task>)>> {
+    let size: usize = bodies.iter().map(|body| body.len()).sum();
+    if size < WORTH_A_THREAD {
+        return in_turn(bodies);
+    }
+    let (left, right) = bodies.split_at(bodies.len() / 2);
+    let (left, right) = std::thread::scope(|scope| {
+        let right = scope.spawn(|| in_turn(right));
+        (in_turn(left), right.join())
+    });
+    let (mut tasks, mut others) = (left?, right.ok()??);
+    tasks.append(&mut others);
+    Some(tasks)
+}
+
+fn in_turn(bodies: &[&[u8]]) -> Option<Vec<(TaskId, Box<Task>)>> {
+    let count: usize = bodies.iter().map(|body| count(body)).sum();
+    let mut tasks = Vec::with_capacity(count.min(MAX_ROOM));
+    bodies.iter().try_for_each(|body| add(body, &mut tasks))?;
+    Some(tasks)
 }
 
 /// How many rows a body says it has; each takes at least a byte.
