@@ -123,7 +123,19 @@ pub fn folded(bytes: Option<&[u8]>) -> Result<BTreeMap<LogId, u64>, FilesError> 
 
 /// Reads the tasks of one file.
 pub fn tasks(path: &str, bytes: &[u8]) -> Result<Vec<Task>, FilesError> {
-    Ok(json::<TaskFile<Task>>(path, bytes)?.tasks)
+    let mut tasks = json::<TaskFile<Task>>(path, bytes)?.tasks;
+    tasks.iter_mut().for_each(fit);
+    Ok(tasks)
+}
+
+/// Gives back what lists of one item, as most are, were given room for while they were read: a kilobyte a task.
+fn fit(task: &mut Task) {
+    task.needs.shrink_to_fit();
+    task.claims.shrink_to_fit();
+    task.evidence.shrink_to_fit();
+    for claim in &mut task.claims {
+        claim.commits.shrink_to_fit();
+    }
 }
 
 /// Reads one session.
