@@ -1,7 +1,7 @@
-//! What the checkout costs: `cargo bench -p orch-runtime --bench checkout`. The store holds one state commit; the backlog
-//! is made here, a fifth of it open.
+//! What the checkout costs: `cargo bench -p orch-runtime --bench checkout`, with a backlog of which a fifth is open.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::cell::RefCell;
 use std::fs;
 
 use divan::Bencher;
@@ -15,7 +15,7 @@ use orch_protocol::proposal::Change;
 use orch_protocol::task::{Actor, Claim, ClaimState, Origin, Task};
 use orch_runtime::checkout::edits::{Against, Scope, taken};
 use orch_runtime::checkout::{Checkout, Shown, TASKS, parse, views};
-use orch_runtime::ports::StateStore;
+use orch_runtime::ports::{Backlog, StateStore, Wanted};
 use orch_runtime::store::BareStore;
 use tempfile::TempDir;
 
@@ -61,45 +61,57 @@ struct Stand {
     store: BareStore,
     state: State,
     checkout: Checkout,
+    seq: u64,
 }
 
 impl Stand {
     fn new(size: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let log = LogId::new("log");
-        let mut store = BareStore::new(dir.path().join("store"), log.clone());
-        let added = Fact {
-            id: FactId { log, seq: 1 },
-            at: at(0),
-            by: Actor::Person,
-            op: 1,
-            head: None,
-            event: Event::Changed {
-                change: Change::AddTask {
-                    task: Box::new(task(0)),
-                },
-                reason: "bench".into(),
-            },
+        let store = BareStore::new(dir.path().join("store"), LogId::new("log"));
+        let checkout = Checkout::new(&dir.path().join("work"), store.dir());
+        let mut stand = Self {
+            dir,
+            store,
+            state: State::default(),
+            checkout,
+            seq: 0,
         };
+        stand.record((0..size).map(|n| Change::AddTask {
+            task: Box::new(task(n)),
+        }));
+        stand
+    }
+
+    /// Records changes, and reads what every command reads of them.
+    fn record(&mut self, changes: impl Iterator<Item = Change>) {
+        let log = self.store.log_id().clone();
+        let facts: Vec<Fact> = changes
+            .zip(self.seq + 1..)
+            .map(|(change, seq)| Fact {
+                id: FactId {
+                    log: log.clone(),
+                    seq,
+                },
+                at: at(0),
+                by: Actor::Person,
+                op: seq,
+                head: None,
+                event: Event::Changed {
+                    change,
+                    reason: "bench".into(),
+                },
+            })
+            .collect();
+        self.seq += facts.len() as u64;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
-        runtime.block_on(async {
-            store.append(&[added]).await.unwrap();
-            store.fold().await.unwrap();
+        self.state = runtime.block_on(async {
+            self.store.append(&facts).await.unwrap();
+            self.store.fold().await.unwrap();
+            let outline = Wanted::backlog(Backlog::Outline);
+            self.store.load(&outline).await.unwrap()
         });
-        let tasks = (0..size).map(task).map(|task| (task.id.clone(), task));
-        let state = State {
-            tasks: tasks.collect(),
-            ..State::default()
-        };
-        let checkout = Checkout::new(&dir.path().join("work"), store.dir());
-        Self {
-            dir,
-            store,
-            state,
-            checkout,
-        }
     }
 
     fn refresh(&self) {
@@ -122,15 +134,18 @@ fn first_write(bencher: Bencher<'_, '_>, size: usize) {
 
 #[divan::bench(args = SIZES, sample_count = 20, sample_size = 1)]
 fn refresh_after_one_change(bencher: Bencher<'_, '_>, size: usize) {
-    let mut stand = Stand::new(size);
-    stand.refresh();
-    let id = stand.state.tasks.keys().nth(size / 2).unwrap().clone();
-    let mut count = 0;
-    bencher.bench_local(|| {
-        count += 1;
-        stand.state.tasks.get_mut(&id).unwrap().title = format!("Changed {count} times");
-        stand.refresh();
-    });
+    let stand = RefCell::new(Stand::new(size));
+    stand.borrow().refresh();
+    let mut count = size;
+    bencher
+        .with_inputs(|| {
+            count += 1;
+            let change = Change::AddTask {
+                task: Box::new(task(count)),
+            };
+            stand.borrow_mut().record([change].into_iter());
+        })
+        .bench_local_values(|()| stand.borrow().refresh());
 }
 
 #[divan::bench(args = SIZES, sample_count = 20, sample_size = 1)]
@@ -155,9 +170,9 @@ fn take_one_edit_in(bencher: Bencher<'_, '_>, size: usize) {
     let path = stand.dir.path().join("work").join(TASKS);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("priority: 2", "priority: 1", 1)).unwrap();
-    let judged = views(&stand.state, &Here::default());
+    let here = Here::default();
+    let judged = views(&stand.state, &here);
     let shown: std::collections::BTreeMap<_, _> = judged
-        .iter()
         .map(|view| (view.id().clone(), view.judged()))
         .collect();
     let asker = Asker {

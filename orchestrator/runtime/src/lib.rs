@@ -12,4 +12,5 @@ pub mod memory;
 pub mod place;
 pub mod ports;
 pub mod store;
+mod sum;
 pub mod upstream;

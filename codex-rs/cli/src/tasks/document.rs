@@ -52,11 +52,9 @@ pub(crate) async fn edit(
     }
     let archived = bring_back(&mut seen.state, &ids);
     let shown: BTreeMap<TaskId, Judged> = views(&seen.state, &seen.here)
-        .iter()
         .map(|view| (view.id().clone(), view.judged()))
         .collect();
     let chosen: Vec<_> = views(&seen.state, &seen.here)
-        .into_iter()
         .filter(|view| ids.contains(view.id()))
         .collect();
     let unwritable = |error: &dyn std::fmt::Display| {

@@ -48,7 +48,7 @@ fuzz_target!(|text: &str| {
         tasks: tasks.collect(),
         ..State::default()
     };
-    let seen = views(&state, &Here::default());
+    let seen: Vec<_> = views(&state, &Here::default()).collect();
     let written = document(&seen).expect("what was read can be written");
     let shown: BTreeMap<_, _> = seen
         .iter()

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Write};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Take, Write};
 use std::ops::Range;
 
 use orch_core::judge::Here;
@@ -33,9 +33,7 @@ pub struct Shown {
 impl Shown {
     /// Of a state as seen from `here`; an outline will do.
     pub fn of(state: &State, here: &Here) -> Self {
-        let judged = views(state, here)
-            .into_iter()
-            .map(|view| (view.id().clone(), view.judged()));
+        let judged = views(state, here).map(|view| (view.id().clone(), view.judged()));
         Self {
             tasks: judged.collect(),
             comments: state.project.comments.clone(),
@@ -73,14 +71,9 @@ impl Old {
         is_same.then(|| block.range.clone())
     }
 
-    fn at(&mut self, range: &Range<u64>) -> io::Result<impl Read> {
-        self.file.seek(SeekFrom::Start(range.start))?;
-        Ok((&mut self.file).take(range.end.saturating_sub(range.start)))
-    }
-
     fn read(&mut self, range: &Range<u64>) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.at(range)?.read_to_end(&mut bytes)?;
+        part(&mut self.file, range)?.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 }
@@ -190,15 +183,16 @@ impl Plan {
     pub(super) fn write(
         self,
         to: &mut impl Write,
-        mut old: Option<Old>,
+        old: Option<Old>,
     ) -> io::Result<(String, Vec<(TaskId, Block)>)> {
         let mut out = Digesting::new(BufWriter::with_capacity(CHUNK, to));
-        let mut blocks = Vec::with_capacity(self.pieces.len());
+        // What stands where in the old file isn't needed any more.
+        let mut old = old.map(|old| old.file);
         let mut at = self.head.len() as u64;
         out.write_all(self.head.as_bytes())?;
         // Blocks that stand one behind the other are copied as one.
         let mut run = 0..0;
-        for (id, judged, piece) in self.pieces {
+        let blocks = self.pieces.into_iter().map(|(id, judged, piece)| {
             let len = match &piece {
                 Piece::New(text) => text.len() as u64,
                 Piece::Kept(range) => range.end - range.start,
@@ -206,34 +200,41 @@ impl Plan {
             match piece {
                 Piece::Kept(range) if range.start == run.end => run.end = range.end,
                 Piece::Kept(range) => {
-                    copy(old.as_mut(), &std::mem::replace(&mut run, range), &mut out)?;
+                    let before = std::mem::replace(&mut run, range);
+                    copy(old.as_mut(), before, &mut out)?;
                 }
                 Piece::New(text) => {
-                    copy(old.as_mut(), &std::mem::take(&mut run), &mut out)?;
+                    copy(old.as_mut(), std::mem::take(&mut run), &mut out)?;
                     out.write_all(text.as_bytes())?;
                 }
             }
             let range = at..at + len;
             at = range.end;
-            blocks.push((id, Block { range, judged }));
-        }
-        copy(old.as_mut(), &run, &mut out)?;
+            Ok((id, Block { range, judged }))
+        });
+        let blocks = blocks.collect::<io::Result<Vec<_>>>()?;
+        copy(old.as_mut(), run, &mut out)?;
         out.write_all(self.foot.as_bytes())?;
         out.flush()?;
         Ok((out.content(), blocks))
     }
 }
 
-fn copy(old: Option<&mut Old>, range: &Range<u64>, to: &mut impl Write) -> io::Result<()> {
+fn copy(old: Option<&mut File>, range: Range<u64>, to: &mut impl Write) -> io::Result<()> {
     let len = range.end - range.start;
     let copied = match old {
-        Some(old) if len > 0 => io::copy(&mut old.at(range)?, to)?,
+        Some(old) if len > 0 => io::copy(&mut part(old, &range)?, to)?,
         Some(_) | None => 0,
     };
     match copied == len {
         true => Ok(()),
         false => Err(io::ErrorKind::UnexpectedEof.into()),
     }
+}
+
+fn part<'f>(file: &'f mut File, range: &Range<u64>) -> io::Result<Take<&'f mut File>> {
+    file.seek(SeekFrom::Start(range.start))?;
+    Ok(file.take(range.end.saturating_sub(range.start)))
 }
 
 /// What a file says below the name of the state commit in its first line.

@@ -96,9 +96,7 @@ impl Edited {
             tasks: base.clone(),
             ..State::default()
         };
-        let views = views(&state, here);
-        views
-            .iter()
+        views(&state, here)
             .map(|view| (view.id().clone(), view.judged()))
             .collect()
     }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Seek as _, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -17,14 +17,13 @@ use sha2::{Digest, Sha256};
 use super::CheckoutError;
 use super::place::{self, Held, Stat};
 use super::view::Judged;
+use crate::sum::{self, Summing};
 
 const MANIFEST: &str = ".checkout.json";
 /// Some 100 bytes a session or entry: far more than there will be.
 const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
 /// Some 120 bytes a task, for more tasks than there may be.
 const MAX_INDEX: u64 = 256 * 1024 * 1024;
-/// The bytes of the checksum that an index begins with.
-const SUM: usize = 4;
 
 /// Which files stand there, and git's id of what we wrote into them.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -206,12 +205,14 @@ impl Cache {
 
     /// The index of a file with this content, if there is one.
     pub(super) fn index(&self, content: &str) -> Option<Index> {
-        let bytes = place::own_file(&self.index, MAX_INDEX)?;
-        let (sum, body) = bytes.split_first_chunk::<SUM>()?;
-        let is_whole = u32::from_le_bytes(*sum) == crc32fast::hash(body);
-        let index: Index = is_whole
-            .then(|| postcard::from_bytes(body).ok())
-            .flatten()?;
+        let Ok(Held::File(mut file, meta)) = place::look(&self.index) else {
+            return None;
+        };
+        let end = (meta.len() <= MAX_INDEX).then(|| sum::whole(&file))??;
+        let mut body = Vec::with_capacity(usize::try_from(end).ok()?);
+        file.rewind().ok()?;
+        file.take(end).read_to_end(&mut body).ok()?;
+        let index: Index = postcard::from_bytes(&body).ok()?;
         let is_of_it = index.content == content && index.version == super::text::VERSION;
         is_of_it.then_some(index)
     }
@@ -220,12 +221,14 @@ impl Cache {
         &self,
         index: &Index<Vec<(TaskId, Block)>>,
     ) -> Result<(), CheckoutError> {
-        let mut bytes = postcard::to_extend(index, vec![0; SUM])
-            .map_err(|error| place::failed(&self.index)(io::Error::other(error)))?;
-        if let Some((sum, body)) = bytes.split_first_chunk_mut::<SUM>() {
-            *sum = crc32fast::hash(body).to_le_bytes();
-        }
-        self.keep(&self.index, &bytes)
+        crate::store::private_dir(&self.dir)?;
+        let mut file = place::new_file(&self.dir)?;
+        let failed = |error| place::failed(&self.index)(error);
+        let to = Summing::new(BufWriter::new(&mut file));
+        let to = postcard::to_io(index, to).map_err(|error| failed(io::Error::other(error)))?;
+        to.end().map_err(failed)?;
+        let kept = file.persist(&self.index);
+        kept.map(drop).map_err(|error| failed(error.error))
     }
 
     fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), CheckoutError> {

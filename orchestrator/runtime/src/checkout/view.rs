@@ -113,10 +113,10 @@ impl<'a> TaskView<'a> {
 }
 
 /// Every task as seen from `here`, oldest first.
-pub fn views<'a>(state: &'a State, here: &Here) -> Vec<TaskView<'a>> {
+pub fn views<'a>(state: &'a State, here: &Here) -> impl Iterator<Item = TaskView<'a>> {
     let statuses = Statuses::judge(&state.tasks, here);
     let mut tasks: Vec<&Task> = state.tasks.values().collect();
     tasks.sort_by_key(|task| (task.created_at, &task.id));
-    let view = |task: &'a Task| TaskView::seen(task, &statuses, here);
-    tasks.into_iter().map(view).collect()
+    let view = move |task: &'a Task| TaskView::seen(task, &statuses, here);
+    tasks.into_iter().map(view)
 }

@@ -61,12 +61,12 @@ fn base() -> State {
 }
 
 fn written(state: &State) -> String {
-    document(&views(state, &Here::default())).unwrap()
+    let seen: Vec<_> = views(state, &Here::default()).collect();
+    document(&seen).unwrap()
 }
 
 fn take(state: &State, text: &str, scope: Scope) -> Result<Taken, Refused> {
     let shown: BTreeMap<TaskId, Judged> = views(state, &Here::default())
-        .iter()
         .map(|view| (view.id().clone(), view.judged()))
         .collect();
     let against = Against {

@@ -59,7 +59,8 @@ const FENCES: [(&str, &[&str]); 9] = [
         "postcard",
         &[
             "orchestrator/runtime/src/checkout/record.rs",
-            "orchestrator/runtime/src/store/outline.rs",
+            "orchestrator/runtime/src/store/outline/cache.rs",
+            "orchestrator/runtime/src/store/outline/rows.rs",
         ],
     ),
     (
