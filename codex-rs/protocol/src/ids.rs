@@ -3,22 +3,23 @@
 //! A backlog holds a dozen of them a task: what is short stands in place, what is long is shared between its copies.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+    ($($(#[$doc:meta])* $name:ident($held:ty)),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(SmolStr);
+        pub struct $name($held);
 
         impl $name {
             /// Wraps a text that is already an id of this kind.
             pub fn new(text: impl AsRef<str>) -> Self {
-                Self(SmolStr::new(text))
+                Self(text.as_ref().into())
             }
 
             /// The id as written.
@@ -37,23 +38,23 @@ macro_rules! ids {
 
 ids! {
     /// A task of the backlog: [`TaskId::LEN`] characters of Crockford's base 32, lower case.
-    TaskId,
+    TaskId(SmolStr),
     /// A Codex conversation, a UUID given by upstream.
-    ThreadId,
+    ThreadId(Arc<str>),
     /// A turn of a thread, a UUID given by upstream (or derived, for rollouts older than turn ids).
-    TurnId,
+    TurnId(Arc<str>),
     /// One stretch of one root thread on one branch; also the stem of its file in `sessions/`.
-    SessionId,
+    SessionId(Arc<str>),
     /// One start of codex-orch around one upstream process.
-    RunId,
+    RunId(Arc<str>),
     /// A git commit, 40 or 64 lower-case hexadecimal digits.
-    CommitId,
+    CommitId(Arc<str>),
     /// A claim on a task.
-    ClaimId,
+    ClaimId(SmolStr),
     /// A proposal of an agent.
-    ProposalId,
+    ProposalId(SmolStr),
     /// The write-ahead log of one process.
-    LogId,
+    LogId(Arc<str>),
 }
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";

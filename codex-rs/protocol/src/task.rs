@@ -230,7 +230,7 @@ pub struct Task {
     /// The block of `project_tasks.yaml` in which a person last wrote it: its comments and the order of its keys; none
     /// where they are as we write them. At most [`Task::MAX_LAYOUT`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layout: Option<String>,
+    pub layout: Option<Box<str>>,
 }
 
 fn default_priority() -> u8 {

@@ -103,7 +103,7 @@ fn what_both_changed_goes_by_the_rule_of_its_field_and_the_loser_is_told() {
         owner: None,
         priority: 3,
         milestone: Some("beta".to_owned()),
-        layout: Some("# mine".to_owned()),
+        layout: Some("# mine".into()),
         ..task("a")
     };
     let theirs = Task {
@@ -111,7 +111,7 @@ fn what_both_changed_goes_by_the_rule_of_its_field_and_the_loser_is_told() {
         owner: Some("cy".to_owned()),
         priority: 1,
         milestone: Some("alfa".to_owned()),
-        layout: Some("# theirs".to_owned()),
+        layout: Some("# theirs".into()),
         ..task("a")
     };
     let base = Task {
@@ -537,7 +537,7 @@ fn any_task(name: TaskId) -> impl Strategy<Value = Task> {
                 created_at: at(second),
                 aliases,
                 notes,
-                layout,
+                layout: layout.map(Into::into),
             }
         },
     )

@@ -260,7 +260,7 @@ fn new(
 const UNKNOWN_STATUS: &str = "how tasks were shown isn't known any more, so no status was taken from the file; use codex-orch tasks done";
 
 /// A person's own way of writing a task; none where it is ours.
-fn layout(entry: &Entry, task: &Task, written: &Judged, taken: &mut Taken) -> Option<String> {
+fn layout(entry: &Entry, task: &Task, written: &Judged, taken: &mut Taken) -> Option<Box<str>> {
     let view = TaskView::new(task, written);
     let text = render_task(&view, Some(entry.block.as_deref()?)).ok()?;
     if render_task(&view, None).ok()? == text {
@@ -273,7 +273,7 @@ fn layout(entry: &Entry, task: &Task, written: &Judged, taken: &mut Taken) -> Op
         ));
         return None;
     }
-    Some(text)
+    Some(text.into())
 }
 
 fn status(entry: &Entry) -> Result<Option<TaskStatus>, Refused> {
