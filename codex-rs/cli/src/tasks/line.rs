@@ -224,9 +224,6 @@ pub(crate) struct List {
     /// What was archived is looked at as well.
     #[arg(skip)]
     pub(crate) with_archive: bool,
-    /// At most so many
-    #[arg(long, short = 'n', value_name = "N")]
-    pub(crate) limit: Option<usize>,
     /// By status, priority, created, title or owner; several with commas, - turns one round
     #[arg(long, value_name = "KEY", value_delimiter = ',', value_parser = sort, allow_hyphen_values = true)]
     pub(crate) sort: Vec<Sort>,
@@ -234,10 +231,20 @@ pub(crate) struct List {
     #[arg(long)]
     pub(crate) tree: bool,
     #[command(flatten)]
+    pub(crate) listing: Listing,
+}
+
+/// How much of a listing comes out, and how.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct Listing {
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    #[command(flatten)]
     pub(crate) shown: Shown,
 }
 
-/// How a listing comes out.
+/// How what is asked for comes out.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct Shown {
     /// Print JSON
@@ -249,11 +256,8 @@ pub(crate) struct Shown {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Ready {
-    /// At most so many
-    #[arg(long, short = 'n', value_name = "N")]
-    pub(crate) limit: Option<usize>,
     #[command(flatten)]
-    pub(crate) shown: Shown,
+    pub(crate) listing: Listing,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -270,11 +274,8 @@ pub(crate) struct Search {
     /// What titles, owners, acceptance, notes and reasons have to hold
     #[arg(required = true)]
     pub(crate) words: Vec<String>,
-    /// At most so many
-    #[arg(long, short = 'n', value_name = "N")]
-    pub(crate) limit: Option<usize>,
     #[command(flatten)]
-    pub(crate) shown: Shown,
+    pub(crate) listing: Listing,
 }
 
 #[derive(Debug, ClapArgs)]

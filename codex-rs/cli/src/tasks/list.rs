@@ -25,8 +25,7 @@ use crate::trouble::Trouble;
 pub(crate) fn ready(asked: Ready) -> List {
     List {
         status: vec![Standing::Ready],
-        limit: asked.limit,
-        shown: asked.shown,
+        listing: asked.listing,
         ..List::default()
     }
 }
@@ -37,8 +36,7 @@ pub(crate) fn search(asked: Search) -> List {
         text: Some(asked.words.join(" ")),
         all: true,
         with_archive: true,
-        limit: asked.limit,
-        shown: asked.shown,
+        listing: asked.listing,
         ..List::default()
     }
 }
@@ -49,7 +47,7 @@ pub(crate) async fn see(project: &mut Project, wanted: &List) -> Result<Seen, Tr
         return project.see_archive().await;
     }
     // Programs are told everything, and words are looked for in every text.
-    let backlog = match wanted.shown.json || wanted.text.is_some() {
+    let backlog = match wanted.listing.shown.json || wanted.text.is_some() {
         true => Backlog::Whole,
         false => Backlog::Outline,
     };
@@ -69,7 +67,7 @@ pub(crate) fn list(seen: Seen, wanted: &List) -> Result<(), Trouble> {
     let archived = archive.map(|seen| (seen, Statuses::judge(&seen.state.tasks, &seen.here)));
     let mut wanted = wanted.clone();
     wanted.all |= wanted.archived;
-    if wanted.shown.json && wanted.sort.is_empty() {
+    if wanted.listing.shown.json && wanted.sort.is_empty() {
         // Programs get what they always got: the oldest first.
         wanted.sort = vec![Sort {
             key: Key::Created,
@@ -82,10 +80,10 @@ pub(crate) fn list(seen: Seen, wanted: &List) -> Result<(), Trouble> {
         None => Vec::new(),
     };
     let total = tasks.len() + old.len();
-    let limit = wanted.limit.unwrap_or(total);
+    let limit = wanted.listing.limit.unwrap_or(total);
     tasks.truncate(limit);
     old.truncate(limit - tasks.len());
-    if wanted.shown.json {
+    if wanted.listing.shown.json {
         let shown = tasks
             .iter()
             .map(|task| Shown::of(task, seen, &statuses, wanted.archived));
@@ -99,7 +97,7 @@ pub(crate) fn list(seen: Seen, wanted: &List) -> Result<(), Trouble> {
         out::note(&nothing(seen, &statuses, &wanted, total));
         return Ok(());
     }
-    let screen = Screen::of(&wanted.shown.look);
+    let screen = Screen::of(&wanted.listing.shown.look);
     let rows = Rows::new(seen, &statuses, &screen);
     let looked_for = wanted.text.as_deref().map(words).unwrap_or_default();
     let mut text = String::new();

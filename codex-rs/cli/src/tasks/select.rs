@@ -63,10 +63,9 @@ pub(crate) fn is_narrowed(wanted: &List) -> bool {
         all: _,
         archived: _,
         with_archive: _,
-        limit: _,
         sort: _,
         tree: _,
-        shown: _,
+        listing: _,
     } = wanted;
     !status.is_empty()
         || !owner.is_empty()
