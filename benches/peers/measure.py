@@ -190,10 +190,19 @@ class TaskMaster(Tool):
 class CodexOrch(Tool):
     name, command = "codex-orch", "codex-orch"
 
+    def version(self):
+        """`--version` is upstream's; ours is the commit of this checkout."""
+        here = Path(__file__).resolve().parent
+        told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True)
+        return told.stdout.strip() or "of no commit"
+
     def load(self, tasks):
         home = Path(self.env["HOME"])
         self.env |= {"CODEX_HOME": str(home / "codex"), "CODEX_ORCH_DATA": str(home / "data")}
         (home / "codex").mkdir()
+        # As in a project somebody works in: the checkout is brought up to date in the work tree.
+        trust = f'[projects."{self.work}"]\ntrust_level = "trusted"\n'
+        (home / "codex" / "config.toml").write_text(trust)
         lines = []
         for task in tasks:
             at = task["at"].strftime("%Y-%m-%dT%H:%M:%SZ")
