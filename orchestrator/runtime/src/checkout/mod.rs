@@ -12,6 +12,7 @@ mod names;
 pub mod parse;
 pub mod place;
 mod record;
+mod tasks_file;
 mod text;
 mod view;
 
@@ -30,10 +31,9 @@ use thiserror::Error;
 use crate::store::objects::id_of;
 use crate::store::{BareStore, StoreError};
 pub use compose::Shown;
-use compose::{Old, Plan};
 pub use edits::{Refused, Taken};
-use place::{Held, Put, Stat};
-use record::{Cache, Index, Manifest, Written};
+use place::{Held, Stat};
+use record::{Cache, Manifest};
 pub use text::{Unwritable, render_task};
 pub use view::{Judged, TaskView, views};
 
@@ -213,7 +213,7 @@ impl Checkout {
             false => shown,
         };
         let before = Manifest::read(root);
-        let mut told = Vec::new();
+        let mut told = self.leftovers(&before, store)?;
         let mut wanted: BTreeMap<String, String> = store.documents(&commit)?;
         let sessions = wanted.keys().filter(|name| name.starts_with("sessions/"));
         let old = sessions.clone().count().saturating_sub(MAX_SESSIONS);
@@ -276,127 +276,28 @@ impl Checkout {
         Ok(told)
     }
 
-    /// Writes the tasks' file, where it says something else than it did. Returns what is to be told, and the numbers and
-    /// the content of a file that was put there.
-    fn write_tasks(
+    /// Clears away what a killed process has left. Returns what is to be told.
+    fn leftovers(
         &self,
-        manifest: &mut Manifest,
-        at: (&BareStore, &CommitId),
-        shown: Shown,
-        here: &Here,
-        taken: Option<&str>,
-    ) -> Result<(Option<String>, Option<Placed>), CheckoutError> {
-        let path = self.root.join(TASKS);
-        let (store, commit) = at;
-        let (mut told, mut stands) = (None, None);
-        match place::look(&path)? {
-            Held::Nothing => {}
-            Held::Other => {
-                let kept = place::aside(&path)?;
-                told = Some(format!("{TASKS} was no plain file; it is kept as {kept}"));
-            }
-            Held::File(file, meta) => {
-                let content = self.content(&file, &meta)?;
-                let is_ours = manifest.is_ours(&content) || self.cache.knows(&content);
-                if !is_ours && taken != Some(&content) {
-                    return Ok((Some(left_alone()), None));
-                }
-                // A process was killed after it had put that one there.
-                if let Some(placed) = manifest.next.take_if(|next| next.content == content) {
-                    manifest.tasks = Some(placed);
-                }
-                let is_unseen = self.cache.content_of(&meta).is_none();
-                if is_unseen && let Err(error) = self.cache.keep_stat(Stat::of(&meta), &content) {
-                    tracing::debug!(%error, "the cache of the checkout can't be written");
-                }
-                stands = Some((file, content));
-            }
-        }
-        let (file, stood) = stands.unzip();
-        let index = stood
-            .as_deref()
-            .and_then(|content| self.cache.index(content));
-        let mut old = match (file, index) {
-            (Some(file), Some(index)) => Old::new(file, index, store, commit)?,
-            (_, _) => None,
+        manifest: &Manifest,
+        store: &BareStore,
+    ) -> Result<Vec<String>, CheckoutError> {
+        let is_ours = |file: File, meta: &Metadata| {
+            let bytes = place::read(file, meta, parse::MAX_BYTES).ok().flatten();
+            bytes.is_some_and(|bytes| {
+                let (content, id) = (record::content(&bytes), id_of(&bytes));
+                manifest.is_ours(&content)
+                    || self.cache.knows(&content)
+                    || manifest.files.values().any(|known| *known == id)
+                    || store.has_content(&id)
+            })
         };
-        let plan = Plan::new(shown, here, old.as_ref(), at)?;
-        if let Some(old) = &mut old
-            && taken.is_none()
-            && plan.is_there(old).map_err(place::failed(&path))?
-        {
-            return Ok((told, None));
-        }
-        let head = plan.first_line().to_owned();
-        let mut new = place::new_file(&self.root)?;
-        let (content, blocks) = match plan.write(&mut new, old) {
-            Ok(written) => written,
-            // Somebody writes into what stands there at this moment.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Ok((Some(left_alone()), None));
-            }
-            Err(error) => return Err(place::failed(&path)(error)),
-        };
-        let index = Index {
-            version: text::VERSION,
-            state: commit.clone(),
-            content: content.clone(),
-            blocks,
-        };
-        if let Err(error) = self.cache.keep_index(&index) {
-            tracing::debug!(%error, "the cache of the checkout can't be written");
-        }
-        let next = Written {
-            state: commit.clone(),
-            head,
-            content: content.clone(),
-        };
-        if manifest.tasks.as_ref() != Some(&next) {
-            manifest.next = Some(next.clone());
-            manifest.write(&self.root)?;
-        }
-        let is_content = |file, meta: &Metadata, is: Option<&str>| {
-            meta.len() <= parse::MAX_BYTES
-                && record::content_of(file).is_ok_and(|content| Some(content.as_str()) == is)
-        };
-        let put = place::settle(
-            new,
-            &path,
-            &|file, meta| is_content(file, meta, stood.as_deref()),
-            &|file, meta| is_content(file, meta, Some(&content)),
-        )?;
-        Ok(match put {
-            Put::Changed => (Some(left_alone()), None),
-            Put::Aside(name) => {
-                let told = format!("{} (another one is kept as {name})", left_alone());
-                (Some(told), None)
-            }
-            Put::Placed(stat) => {
-                (manifest.tasks, manifest.next) = (Some(next), None);
-                (told, Some((stat, content)))
-            }
-        })
+        let kept = place::leftovers(&self.root, &is_ours)?.into_iter();
+        let told = kept.map(|(of, kept)| {
+            format!("a process was killed while it put {of} in its place; your change of it is kept as {kept}, and not taken in")
+        });
+        Ok(told.collect())
     }
-
-    /// The content of the tasks' file in one word: as it was noted, where it is the file that was noted.
-    fn content(&self, file: &File, meta: &Metadata) -> Result<String, CheckoutError> {
-        if let Some(content) = self.cache.content_of(meta) {
-            return Ok(content);
-        }
-        let path = self.root.join(TASKS);
-        let size = meta.len();
-        match size > parse::MAX_BYTES {
-            true => Err(CheckoutError::TooLong { path, size }),
-            false => record::content_of(file).map_err(place::failed(&path)),
-        }
-    }
-}
-
-/// A file that was put in its place: its numbers, and its content.
-type Placed = (Stat, String);
-
-fn left_alone() -> String {
-    format!("{TASKS} has changes that are not taken in yet; it is left as it is")
 }
 
 fn saved(meta: &Metadata) -> Timestamp {

@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags};
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::CheckoutError;
 
 const LOCK: &str = ".lock";
+/// Ours, being written.
+const NEW: &str = ".new-";
+/// About to change places with what stands under a name of ours, and then that.
+const SWAP: &str = ".swap-";
 /// Not through a link, and without waiting for whoever holds the other end of a pipe.
 const CAREFUL: i32 = OFlags::NOFOLLOW
     .union(OFlags::NONBLOCK)
@@ -144,9 +148,45 @@ pub enum Put {
 /// A file that is to be put in place, to be written first.
 pub(super) fn new_file(root: &Path) -> Result<NamedTempFile, CheckoutError> {
     tempfile::Builder::new()
-        .prefix(".new-")
+        .prefix(NEW)
         .tempfile_in(root)
         .map_err(failed(root))
+}
+
+/// Gives a file that is written the name under which it changes places: whatever stands there after a crash is whole, and
+/// may be what somebody has edited.
+fn to_swap(new: NamedTempFile, path: &Path) -> Result<(File, TempPath), CheckoutError> {
+    let (file, new) = new.into_parts();
+    let own = name_of(&new);
+    let name = format!("{SWAP}{}-{}", name_of(path), own.trim_start_matches(NEW));
+    let swap = new.with_file_name(name);
+    std::fs::rename(&new, &swap).map_err(failed(path))?;
+    // Nothing stands there any more.
+    drop(new);
+    let swap = TempPath::try_from_path(swap).map_err(failed(path))?;
+    Ok((file, swap))
+}
+
+/// Clears away what a killed process has left, while nobody else works here. What isn't `ours` is kept; returns of each the
+/// name it stood under, and the one it stands under now.
+pub(super) fn leftovers(
+    root: &Path,
+    ours: IsIt<'_>,
+) -> Result<Vec<(String, String)>, CheckoutError> {
+    let mut kept = Vec::new();
+    for entry in std::fs::read_dir(root).map_err(failed(root))? {
+        let path = entry.map_err(failed(root))?.path();
+        let name = name_of(&path);
+        if name.starts_with(NEW) || (name.starts_with(SWAP) && is(&path, ours)) {
+            std::fs::remove_file(&path).map_err(failed(&path))?;
+        } else if let Some(of) = name.strip_prefix(SWAP) {
+            let of = of.rsplit_once('-').map_or(of, |(of, _)| of);
+            let aside = free_name(&root.join(of));
+            std::fs::rename(&path, &aside).map_err(failed(&path))?;
+            kept.push((of.to_owned(), name_of(&aside)));
+        }
+    }
+    Ok(kept)
 }
 
 /// Exchanges a file for a new one, and looks at what it has displaced: what isn't `ours` is put back.
@@ -180,26 +220,27 @@ pub(super) fn settle(
     ours: IsIt<'_>,
     mine: IsIt<'_>,
 ) -> Result<Put, CheckoutError> {
-    let swap = |flags| rustix::fs::renameat_with(CWD, new.path(), CWD, path, flags);
+    let (file, new) = to_swap(new, path)?;
+    let swap = |flags| rustix::fs::renameat_with(CWD, &*new, CWD, path, flags);
     match swap(RenameFlags::NOREPLACE) {
-        Ok(()) => return placed(new, path),
+        Ok(()) => return placed(&file, path),
         Err(rustix::io::Errno::EXIST) => {}
         // A file system that can't: as well as it goes without.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            return replace(new, path, ours);
+            return replace(&file, &new, path, ours);
         }
         Err(error) => return Err(failed(path)(error.into())),
     }
     match swap(RenameFlags::EXCHANGE) {
         Ok(()) => {}
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            return replace(new, path, ours);
+            return replace(&file, &new, path, ours);
         }
         Err(error) => return Err(failed(path)(error.into())),
     }
-    if is(new.path(), ours) {
+    if is(&new, ours) {
         let meta = path.symlink_metadata().map_err(failed(path))?;
-        let mine = new.as_file().metadata().map_err(failed(path))?;
+        let mine = file.metadata().map_err(failed(path))?;
         let stat = Stat::of(&mine);
         // Somebody may have put another file there already; then its numbers aren't those of ours.
         return match meta.ino() == mine.ino() {
@@ -208,29 +249,26 @@ pub(super) fn settle(
         };
     }
     swap(RenameFlags::EXCHANGE).map_err(|error| failed(path)(error.into()))?;
-    if is(new.path(), mine) {
+    if is(&new, mine) {
         return Ok(Put::Changed);
     }
     let aside = free_name(path);
-    let (_, kept) = new.keep().map_err(|error| failed(path)(error.error))?;
+    let kept = new.keep().map_err(|error| failed(path)(error.error))?;
     std::fs::rename(kept, &aside).map_err(failed(path))?;
     Ok(Put::Aside(name_of(&aside)))
 }
 
-fn placed(new: NamedTempFile, path: &Path) -> Result<Put, CheckoutError> {
-    let stat = new.as_file().metadata().map_err(failed(path))?;
-    Ok(Put::Placed(Stat::of(&stat)))
+fn placed(file: &File, path: &Path) -> Result<Put, CheckoutError> {
+    let meta = file.metadata().map_err(failed(path))?;
+    Ok(Put::Placed(Stat::of(&meta)))
 }
 
-fn replace(new: NamedTempFile, path: &Path, ours: IsIt<'_>) -> Result<Put, CheckoutError> {
+fn replace(file: &File, new: &Path, path: &Path, ours: IsIt<'_>) -> Result<Put, CheckoutError> {
     if path.symlink_metadata().is_ok() && !is(path, ours) {
         return Ok(Put::Changed);
     }
-    let file = new
-        .persist(path)
-        .map_err(|error| failed(path)(error.error))?;
-    let meta = file.metadata().map_err(failed(path))?;
-    Ok(Put::Placed(Stat::of(&meta)))
+    std::fs::rename(new, path).map_err(failed(path))?;
+    placed(file, path)
 }
 
 fn is(path: &Path, it: IsIt<'_>) -> bool {
@@ -281,10 +319,7 @@ fn free_name(path: &Path) -> PathBuf {
 
 /// Writes a record of ours: beside, then renamed.
 pub(super) fn write(dir: &Path, path: &Path, bytes: &[u8]) -> Result<(), CheckoutError> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempfile_in(dir)
-        .map_err(failed(path))?;
+    let mut file = new_file(dir)?;
     file.write_all(bytes).map_err(failed(path))?;
     file.persist(path)
         .map_err(|error| failed(path)(error.error))?;

@@ -374,3 +374,27 @@ fn what_is_saved_between_the_look_and_the_exchange_is_not_lost() {
     );
     assert_eq!(names(dir.path()).len(), 2, "nothing else is left");
 }
+
+#[tokio::test]
+async fn what_a_killed_process_has_displaced_is_kept_and_told() {
+    let stand = Stand::new().await;
+    stand.refresh().unwrap();
+    let left = |name: &str, text: &str| fs::write(stand.root().join(name), text).unwrap();
+    let shown = fs::read_to_string(stand.root().join(TASKS)).unwrap();
+    // Killed while it wrote; killed before or after the exchange, with nothing of anybody's in between.
+    left(".new-a1B2c3", "# state 123");
+    left(".swap-project_tasks.yaml-d4E5f6", &shown);
+    left(".swap-.gitignore-g7H8i9", "*\n");
+    assert_eq!(stand.refresh().unwrap(), Vec::<String>::new());
+    // Somebody saved between the look and the exchange, and then it was killed.
+    left(".swap-project_tasks.yaml-j1K2l3", "tasks: []  # mine\n");
+    let told = stand.refresh().unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let kept = "project_tasks.yaml.edited-1";
+    assert!(told[0].contains(kept), "{told:?}");
+    let text = fs::read_to_string(stand.root().join(kept)).unwrap();
+    assert_eq!(text, "tasks: []  # mine\n");
+    let hidden = |name: &String| name.starts_with(".new-") || name.starts_with(".swap-");
+    assert!(!names(&stand.root()).iter().any(hidden));
+    assert_eq!(stand.refresh().unwrap(), Vec::<String>::new());
+}
