@@ -86,10 +86,10 @@ pub(crate) fn list(seen: Seen, wanted: &List) -> Result<(), Trouble> {
     if wanted.listing.shown.json {
         let shown = tasks
             .iter()
-            .map(|task| Shown::of(task, seen, &statuses, wanted.archived));
+            .map(|task| Listed::of(task, seen, &statuses, wanted.archived));
         let archived = archived.iter().flat_map(|(archive, statuses)| {
             old.iter()
-                .map(move |task| Shown::of(task, archive, statuses, true))
+                .map(move |task| Listed::of(task, archive, statuses, true))
         });
         return out::json_list("codex-orch.tasks/1", "tasks", shown.chain(archived));
     }
@@ -136,7 +136,7 @@ pub(crate) fn list(seen: Seen, wanted: &List) -> Result<(), Trouble> {
 
 /// A task as programs are told of it.
 #[derive(Serialize)]
-pub(crate) struct Shown<'a> {
+pub(crate) struct Listed<'a> {
     #[serde(flatten)]
     view: TaskView<'a>,
     #[serde(skip_serializing_if = "Not::not")]
@@ -145,7 +145,7 @@ pub(crate) struct Shown<'a> {
     archived: bool,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> Listed<'a> {
     /// `statuses` are those of the tasks that are `seen`, or of the archive.
     pub(crate) fn of(task: &'a Task, seen: &Seen, statuses: &Statuses, archived: bool) -> Self {
         Self {

@@ -9,7 +9,7 @@ use orch_protocol::ids::TaskId;
 use orch_protocol::task::Task;
 use orch_protocol::text::one_line;
 
-use super::line::{self, Key, List, Sort};
+use super::line::{Key, List, Sort, Standing};
 use super::order;
 use crate::session::Seen;
 use crate::trouble::Trouble;
@@ -83,13 +83,13 @@ fn stands(task: &Task, statuses: &Statuses, wanted: &List) -> bool {
     }
     let status = statuses.of(&task.id).name();
     wanted.status.iter().any(|standing| match standing {
-        line::Standing::Open => statuses.of(&task.id).is_open(),
-        line::Standing::Ready => statuses.is_ready(task),
-        line::Standing::Pending => status == "pending",
-        line::Standing::Active => status == "active",
-        line::Standing::Blocked => status == "blocked",
-        line::Standing::Done => status == "done",
-        line::Standing::Dropped => status == "dropped",
+        Standing::Open => statuses.of(&task.id).is_open(),
+        Standing::Ready => statuses.is_ready(task),
+        Standing::Pending => status == "pending",
+        Standing::Active => status == "active",
+        Standing::Blocked => status == "blocked",
+        Standing::Done => status == "done",
+        Standing::Dropped => status == "dropped",
     })
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn parts_of(seen: &Seen, parent: &TaskId) -> BTreeSet<TaskId> {
 }
 
 /// What stands for a task's status where tasks are sorted: what concerns one now comes first.
-type Standing = (u8, bool);
+type Rank = (u8, bool);
 
 /// By the keys in their order, then as a listing without keys.
 pub(crate) fn sorted<'a>(
@@ -171,12 +171,12 @@ pub(crate) fn sorted<'a>(
         let is_waiting = !statuses.is_ready(task);
         ((order(statuses.of(&task.id)), is_waiting), task)
     };
-    let mut tasks: Vec<(Standing, &Task)> = tasks.into_iter().map(placed).collect();
+    let mut tasks: Vec<(Rank, &Task)> = tasks.into_iter().map(placed).collect();
     tasks.sort_by(|a, b| compare(a, b, keys));
     tasks.into_iter().map(|(_, task)| task).collect()
 }
 
-fn compare(a: &(Standing, &Task), b: &(Standing, &Task), keys: &[Sort]) -> Ordering {
+fn compare(a: &(Rank, &Task), b: &(Rank, &Task), keys: &[Sort]) -> Ordering {
     let ((status, a), (other, b)) = (a, b);
     let by = |key: Key| match key {
         Key::Status => status.cmp(other),

@@ -11,7 +11,7 @@ use orch_runtime::ports::Git as _;
 use serde_json::{Value, json};
 
 use super::line::Show;
-use super::list::Shown;
+use super::list::Listed;
 use super::rows::{Rows, word};
 use super::select::sorted;
 use super::why::Held;
@@ -103,7 +103,7 @@ fn as_value(id: &TaskId, side: &Side<'_>, held: &Held) -> Result<Value, Trouble>
     let ids = |tasks: &[&Task]| tasks.iter().map(|task| json!(task.id)).collect::<Value>();
     let parts = side.rows.parts(task);
     let freed = unblocks(&seen.state.tasks, statuses, id);
-    let mut value = out::value(&Shown::of(task, seen, statuses, side.is_archive))?;
+    let mut value = out::value(&Listed::of(task, seen, statuses, side.is_archive))?;
     value["why"] = why::as_json(task, &seen.here, held, !parts.is_empty());
     value["parts"] = ids(parts);
     value["progress"] = match side.rows.progress(task) {
