@@ -42,7 +42,7 @@ pub(crate) async fn graph(mut project: Project, asked: Graph) -> Result<(), Trou
         reduce: asked.reduce,
         focus,
     };
-    let drawing = Drawing::new(&seen.state.tasks, &statuses, &choice);
+    let drawing = Drawing::new(&seen.state.tasks, &statuses, &seen.here, &choice);
     if drawing.nodes.is_empty() {
         out::note(match seen.state.tasks.is_empty() {
             true => "no tasks; codex-orch tasks add \"...\" makes one",

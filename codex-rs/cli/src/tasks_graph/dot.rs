@@ -42,6 +42,7 @@ fn shape(node: &Node) -> &'static str {
         Look::Blocked => "shape=octagon, style=filled",
         Look::Done => "shape=box, peripheries=2, style=filled",
         Look::Dropped => "shape=parallelogram, style=\"dotted,filled\"",
+        Look::Unknown => "shape=hexagon, style=\"dashed,filled\"",
     }
 }
 

@@ -9,6 +9,7 @@ use orch_core::graph::reduce::reduced;
 use orch_core::graph::tree::tree;
 use orch_core::graph::waits::around;
 use orch_core::graph::waves::{critical_path, waves};
+use orch_core::judge::{Here, is_unknown};
 use orch_protocol::ids::TaskId;
 use orch_protocol::task::{Task, TaskStatus};
 use orch_protocol::tasks::Tasks;
@@ -81,8 +82,8 @@ pub(crate) struct Choice {
 }
 
 impl Drawing {
-    /// Draws up what is chosen of the backlog.
-    pub(crate) fn new(tasks: &Tasks, statuses: &Statuses, choice: &Choice) -> Self {
+    /// Draws up what is chosen of the backlog, whose `statuses` are those seen from `here`.
+    pub(crate) fn new(tasks: &Tasks, statuses: &Statuses, here: &Here, choice: &Choice) -> Self {
         let focus = choice.focus.as_ref().map(|id| around(tasks, id));
         let holding: BTreeSet<&TaskId> = tasks
             .values()
@@ -120,7 +121,11 @@ impl Drawing {
             Node {
                 id: one_line(id.as_str(), 40),
                 title: one_line(&task.title, Task::MAX_TITLE),
-                look: Look::new(statuses.of(id), statuses.is_ready(task)),
+                look: Look::new(
+                    statuses.of(id),
+                    statuses.is_ready(task),
+                    is_unknown(task, here),
+                ),
                 owner: line(&task.owner, Task::MAX_NAME),
                 milestone: line(&task.milestone, Task::MAX_NAME),
                 acceptance: line(&task.acceptance, Task::MAX_TEXT),

@@ -60,7 +60,7 @@ pub(super) fn html(drawing: &Drawing) -> String {
 <aside id="details" aria-live="polite" hidden><button id="close" title="Close (Escape)" aria-label="Close">×</button><div id="detail"></div></aside>
 </main>
 <footer>
-<svg class="key" viewBox="0 0 630 48" width="630" height="48" role="img" aria-label="Shapes and colours: ready, active, pending, blocked, done, dropped" font-family="{FONT}">{legend}</svg>
+<svg class="key" viewBox="0 0 730 48" width="730" height="48" role="img" aria-label="Shapes and colours: ready, active, pending, blocked, done, dropped, unknown" font-family="{FONT}">{legend}</svg>
 <p>Arrows lead from what comes first to what waits for it; dashed ones from a part to its parent. Heavy lines: the longest chain. Drag to move, wheel to zoom.</p>
 </footer>
 <script type="application/json" id="tasks">{data}</script>

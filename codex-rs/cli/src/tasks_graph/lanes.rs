@@ -52,7 +52,7 @@ pub(super) fn graph(drawing: &Drawing, pen: &Pen) -> String {
             " ".to_owned(),
             match node.look {
                 Look::Done | Look::Dropped => paint(pen, "2", &title),
-                Look::Active | Look::Ready | Look::Pending | Look::Blocked => title,
+                Look::Active | Look::Ready | Look::Pending | Look::Blocked | Look::Unknown => title,
             },
             paint(pen, "2", &tail),
             told,

@@ -11,6 +11,8 @@ pub(crate) enum Look {
     Blocked,
     Done,
     Dropped,
+    /// Git can't tell: history is cut off before it says.
+    Unknown,
 }
 
 /// A colour on light and on dark ground: the area, and its border.
@@ -20,17 +22,19 @@ pub(super) struct Colours {
 }
 
 impl Look {
-    pub(super) const ALL: [Look; 6] = [
+    pub(super) const ALL: [Look; 7] = [
         Look::Ready,
         Look::Active,
         Look::Pending,
         Look::Blocked,
         Look::Done,
         Look::Dropped,
+        Look::Unknown,
     ];
 
-    pub(super) fn new(status: TaskStatus, ready: bool) -> Self {
+    pub(super) fn new(status: TaskStatus, ready: bool, unknown: bool) -> Self {
         match status {
+            _ if unknown => Look::Unknown,
             TaskStatus::Pending if ready => Look::Ready,
             TaskStatus::Pending => Look::Pending,
             TaskStatus::Active => Look::Active,
@@ -48,6 +52,7 @@ impl Look {
             Look::Blocked => "blocked",
             Look::Done => "done",
             Look::Dropped => "dropped",
+            Look::Unknown => "unknown",
         }
     }
 
@@ -60,6 +65,7 @@ impl Look {
             (Look::Blocked, false) => "■",
             (Look::Done, false) => "●",
             (Look::Dropped, false) => "×",
+            (Look::Unknown, _) => "?",
             (Look::Active, true) => "~",
             (Look::Ready, true) => "o",
             (Look::Pending, true) => ".",
@@ -78,6 +84,7 @@ impl Look {
             Look::Blocked => "31",
             Look::Done => "32",
             Look::Dropped => "2",
+            Look::Unknown => "35",
         }
     }
 
@@ -89,6 +96,7 @@ impl Look {
             Look::Blocked => (("#fddcd8", "#b42318"), ("#4a1a16", "#f2786d")),
             Look::Done => (("#d6f2dd", "#1a7f37"), ("#12361d", "#4fbf6d")),
             Look::Dropped => (("#ffffff", "#9aa1ab"), ("#171a20", "#6c7480")),
+            Look::Unknown => (("#f1e6fb", "#7b3fb3"), ("#2f1f45", "#b78ae4")),
         };
         Colours { light, dark }
     }

@@ -25,7 +25,7 @@ pub(super) fn mermaid(drawing: &Drawing) -> String {
     for look in Look::ALL {
         let (fill, border) = look.colours().light;
         let dashes = match look {
-            Look::Pending => ",stroke-dasharray:5 3",
+            Look::Pending | Look::Unknown => ",stroke-dasharray:5 3",
             Look::Dropped => ",stroke-dasharray:2 3",
             Look::Ready | Look::Active | Look::Blocked | Look::Done => "",
         };
@@ -53,6 +53,7 @@ fn shape(node: &Node) -> (&'static str, &'static str) {
         Look::Blocked => ("{{", "}}"),
         Look::Done => ("[[", "]]"),
         Look::Dropped => ("[/", "/]"),
+        Look::Unknown => ("{", "}"),
     }
 }
 

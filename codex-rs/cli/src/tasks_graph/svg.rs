@@ -37,7 +37,7 @@ markerUnits=\"userSpaceOnUse\" markerWidth=\"10\" markerHeight=\"10\" orient=\"a
 <clipPath id=\"inside\"><rect x=\"30\" y=\"0\" width=\"178\" height=\"46\"/></clipPath></defs>\n";
 
 fn size(layout: &Layout) -> (f64, f64) {
-    (layout.width.max(640.0), layout.height + LEGEND)
+    (layout.width.max(740.0), layout.height + LEGEND)
 }
 
 /// Colours and lines, for light ground and for dark.
@@ -45,7 +45,7 @@ pub(super) fn style() -> String {
     let mut out = String::from(
         ".ground{fill:#ffffff}text{fill:#111827}.sub{fill:#4b5563}.way{fill:none;stroke:#7b8494;stroke-width:1.4}\
          .part{stroke-dasharray:5 4;stroke:#9aa3b2}.head{fill:#7b8494}.head-part{fill:none;stroke:#9aa3b2;stroke-width:1.4}\
-         .box{stroke-width:1.6}.pending .box{stroke-dasharray:6 3}.dropped .box{stroke-dasharray:2 3}.dropped .name{text-decoration:line-through}\
+         .box{stroke-width:1.6}.pending .box,.unknown .box{stroke-dasharray:6 3}.dropped .box{stroke-dasharray:2 3}.dropped .name{text-decoration:line-through}\
          .critical .box{stroke-width:3.2}.way.critical{stroke-width:2.6;stroke:#374151}",
     );
     let mut dark = String::from(
@@ -157,10 +157,18 @@ fn outline(look: Look, wide: f64, high: f64) -> String {
         ]),
         Look::Done => rect(0.0, 3.0) + &rect(3.5, 1.0),
         Look::Dropped => polygon(&[(10.0, 0.0), (wide, 0.0), (wide - 10.0, high), (0.0, high)]),
+        Look::Unknown => polygon(&[
+            (12.0, 0.0),
+            (wide - 12.0, 0.0),
+            (wide, high / 2.0),
+            (wide - 12.0, high),
+            (12.0, high),
+            (0.0, high / 2.0),
+        ]),
     }
 }
 
-/// The sign in a box: an open circle, a half one, a dotted one, a bar, a tick, a cross.
+/// The sign in a box: an open circle, a half one, a dotted one, a bar, a tick, a cross, a question mark.
 fn sign(look: Look) -> &'static str {
     match look {
         Look::Ready => "<circle class=\"sign\" cx=\"20\" cy=\"23\" r=\"6\"/>",
@@ -175,6 +183,9 @@ fn sign(look: Look) -> &'static str {
         }
         Look::Done => "<path class=\"sign\" d=\"M14 23l4.5 5L27 18\"/>",
         Look::Dropped => "<path class=\"sign\" d=\"M15 18l10 10M25 18l-10 10\"/>",
+        Look::Unknown => {
+            "<path class=\"sign\" d=\"M16.5 19.5a3.7 3.7 0 1 1 4.6 3.6c-.8.3-1.1.8-1.1 1.7v1\"/><circle class=\"dot\" cx=\"20\" cy=\"29\" r=\"1.3\"/>"
+        }
     }
 }
 

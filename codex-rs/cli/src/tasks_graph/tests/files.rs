@@ -8,11 +8,14 @@ use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer,
 };
+use orch_core::judge::{Here, Reachable};
+use orch_protocol::ids::CommitId;
+use orch_protocol::task::ClaimState;
 use orch_protocol::text::one_line;
 use sha2::{Digest, Sha256};
 
 use super::given::*;
-use crate::tasks_graph::drawing::Drawing;
+use crate::tasks_graph::drawing::{Choice, Drawing};
 use crate::tasks_graph::{Format, Pen, draw};
 
 const PEN: Pen = Pen {
@@ -88,6 +91,29 @@ fn dot_and_mermaid_tell_status_by_shape_and_draw_every_arrow() {
     for (text, arrow) in [(&dot, " -> "), (&mermaid, "> t")] {
         let arrows = text.lines().filter(|line| line.contains(arrow)).count();
         assert_eq!(arrows, 8 + 1 + 4, "needs, the need that follows, parts");
+    }
+}
+
+#[test]
+fn what_git_cannot_tell_is_drawn_as_unknown() {
+    let lost = CommitId::new("a".repeat(40));
+    let mut told = said(ClaimState::Done, task(1, "Done, perhaps", &[]));
+    told.claims[0].commits = vec![lost.clone()];
+    let here = Here {
+        reachable: Reachable::default().with_unknown([lost]),
+        ..Here::default()
+    };
+    let drawing = drawn_from(&here, &[told], &Choice::default());
+    for (format, as_what) in [
+        (Format::Graph, "? "),
+        (Format::Tree, "? "),
+        (Format::Dot, "shape=hexagon"),
+        (Format::Mermaid, ":::unknown"),
+        (Format::Svg, "class=\"task unknown"),
+        (Format::Html, "1 unknown"),
+    ] {
+        let text = drawn(&drawing, format);
+        assert!(text.contains(as_what), "{text}");
     }
 }
 

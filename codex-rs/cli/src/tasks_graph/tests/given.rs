@@ -54,11 +54,15 @@ pub(super) fn said(state: ClaimState, task: Task) -> Task {
 }
 
 pub(super) fn drawing(tasks: &[Task], choice: &Choice) -> Drawing {
+    drawn_from(&Here::default(), tasks, choice)
+}
+
+pub(super) fn drawn_from(here: &Here, tasks: &[Task], choice: &Choice) -> Drawing {
     let tasks: Tasks = tasks
         .iter()
         .map(|task| (task.id.clone(), task.clone()))
         .collect();
-    Drawing::new(&tasks, &Statuses::judge(&tasks, &Here::default()), choice)
+    Drawing::new(&tasks, &Statuses::judge(&tasks, here), here, choice)
 }
 
 /// Every status, a parent, a need that follows from others, something stuck.
