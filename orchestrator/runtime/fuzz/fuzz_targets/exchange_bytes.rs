@@ -2,7 +2,7 @@
 //! every format. `just fuzzed orchestrator/runtime exchange_bytes`
 #![no_main]
 
-use std::collections::BTreeMap;
+use orch_protocol::tasks::Tasks;
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(imported) = parse(format, "given", &[given]) else {
             continue;
         };
-        let mut tasks = BTreeMap::new();
+        let mut tasks = Tasks::new();
         for (task, _) in to_tasks(&imported, &by) {
             assert!(task.title.chars().count() <= Task::MAX_TITLE);
             tasks.insert(task.id.clone(), task);
