@@ -18,7 +18,7 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 
 use orch_core::judge::Here;
@@ -140,8 +140,7 @@ impl Checkout {
             return Ok(None);
         }
         let manifest = Manifest::read(&self.root);
-        let bytes = self.bytes(file, &meta)?;
-        let content = record::content(&bytes);
+        let content = self.content(&file, &meta)?;
         // The manifest stands where anybody may remove it.
         if manifest.is_ours(&content) || self.cache.knows(&content) {
             let kept = self.cache.keep_stat(Stat::of(&meta), &content);
@@ -150,6 +149,8 @@ impl Checkout {
             }
             return Ok(None);
         }
+        let bytes = self.bytes(file, &meta)?;
+        let content = record::content(&bytes);
         let text = String::from_utf8(bytes).map_err(|error| CheckoutError::NotText {
             path,
             at: error.utf8_error().valid_up_to(),
@@ -172,8 +173,9 @@ impl Checkout {
         }))
     }
 
-    fn bytes(&self, file: File, meta: &Metadata) -> Result<Vec<u8>, CheckoutError> {
+    fn bytes(&self, mut file: File, meta: &Metadata) -> Result<Vec<u8>, CheckoutError> {
         let path = self.root.join(TASKS);
+        file.rewind().map_err(place::failed(&path))?;
         match place::read(file, meta, parse::MAX_BYTES) {
             Ok(Some(bytes)) => Ok(bytes),
             Ok(None) => Err(CheckoutError::TooLong {

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags};
 use serde::{Deserialize, Serialize};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::NamedTempFile;
 
 use super::CheckoutError;
 
 const LOCK: &str = ".lock";
 /// Ours, being written.
-const NEW: &str = ".new-";
+const NEW: &str = ".part-";
 /// About to change places with what stands under a name of ours, and then that.
 const SWAP: &str = ".swap-";
 /// Not through a link, and without waiting for whoever holds the other end of a pipe.
@@ -25,7 +25,7 @@ const CAREFUL: i32 = OFlags::NOFOLLOW
     .cast_signed();
 
 /// What is read of a file to find out whether it is ours, in bytes; a longer one isn't.
-const MAX_HELD: u64 = 256 * 1024 * 1024;
+pub(super) const MAX_HELD: u64 = 256 * 1024 * 1024;
 
 /// What tells a file from itself after a change, without reading it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,18 +153,41 @@ pub(super) fn new_file(root: &Path) -> Result<NamedTempFile, CheckoutError> {
         .map_err(failed(root))
 }
 
-/// Gives a file that is written the name under which it changes places: whatever stands there after a crash is whole, and
-/// may be what somebody has edited.
-fn to_swap(new: NamedTempFile, path: &Path) -> Result<(File, TempPath), CheckoutError> {
-    let (file, new) = new.into_parts();
-    let own = name_of(&new);
-    let name = format!("{SWAP}{}-{}", name_of(path), own.trim_start_matches(NEW));
-    let swap = new.with_file_name(name);
-    std::fs::rename(&new, &swap).map_err(failed(path))?;
-    // Nothing stands there any more.
-    drop(new);
-    let swap = TempPath::try_from_path(swap).map_err(failed(path))?;
-    Ok((file, swap))
+/// Ours as it is written, under the name by which it changes places. From then on whatever stands there may be what
+/// somebody has edited: it is removed only where it was looked at, and else found by [`leftovers`].
+struct Swap {
+    file: File,
+    path: PathBuf,
+    written: Stat,
+}
+
+impl Swap {
+    fn new(new: NamedTempFile, path: &Path) -> Result<Self, CheckoutError> {
+        let own = name_of(new.path());
+        let name = format!("{SWAP}{}-{}", name_of(path), own.trim_start_matches(NEW));
+        let swap = new.path().with_file_name(name);
+        let written = Stat::of(&new.as_file().metadata().map_err(failed(path))?);
+        std::fs::rename(new.path(), &swap).map_err(failed(path))?;
+        let (file, nothing) = new.into_parts();
+        drop(nothing);
+        Ok(Self {
+            file,
+            path: swap,
+            written,
+        })
+    }
+
+    /// Whether nobody has written into our file since it was written: renaming changes neither of the two.
+    fn is_as_written(&self, now: &Stat) -> bool {
+        (now.size, now.mtime) == (self.written.size, self.written.mtime)
+    }
+
+    /// Removes what stands there, which is known.
+    fn remove(&self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::debug!(%error, "a file of the checkout could not be removed");
+        }
+    }
 }
 
 /// Clears away what a killed process has left, while nobody else works here. What isn't `ours` is kept; returns of each the
@@ -177,14 +200,22 @@ pub(super) fn leftovers(
     for entry in std::fs::read_dir(root).map_err(failed(root))? {
         let path = entry.map_err(failed(root))?.path();
         let name = name_of(&path);
-        if name.starts_with(NEW) || (name.starts_with(SWAP) && is(&path, ours)) {
-            std::fs::remove_file(&path).map_err(failed(&path))?;
-        } else if let Some(of) = name.strip_prefix(SWAP) {
-            let of = of.rsplit_once('-').map_or(of, |(of, _)| of);
-            let aside = free_name(&root.join(of));
-            std::fs::rename(&path, &aside).map_err(failed(&path))?;
-            kept.push((of.to_owned(), name_of(&aside)));
+        let is_known = name.starts_with(NEW) || name.starts_with(SWAP);
+        if !is_known || !path.symlink_metadata().is_ok_and(|meta| meta.is_file()) {
+            continue;
         }
+        let Some(of) = name.strip_prefix(SWAP).filter(|_| !is(&path, ours)) else {
+            std::fs::remove_file(&path).map_err(failed(&path))?;
+            continue;
+        };
+        // Whoever put it there, its name leads nowhere else.
+        let of = of.rsplit_once('-').map_or(of, |(of, _)| of);
+        let of = Path::new(of)
+            .file_name()
+            .map_or("file".to_owned(), |of| of.to_string_lossy().into_owned());
+        let aside = free_name(&root.join(&of));
+        std::fs::rename(&path, &aside).map_err(failed(&path))?;
+        kept.push((of, name_of(&aside)));
     }
     Ok(kept)
 }
@@ -220,55 +251,58 @@ pub(super) fn settle(
     ours: IsIt<'_>,
     mine: IsIt<'_>,
 ) -> Result<Put, CheckoutError> {
-    let (file, new) = to_swap(new, path)?;
-    let swap = |flags| rustix::fs::renameat_with(CWD, &*new, CWD, path, flags);
-    match swap(RenameFlags::NOREPLACE) {
-        Ok(()) => return placed(&file, path),
-        Err(rustix::io::Errno::EXIST) => {}
+    let new = Swap::new(new, path)?;
+    let swap = |flags| rustix::fs::renameat_with(CWD, &new.path, CWD, path, flags);
+    let swapped = match swap(RenameFlags::NOREPLACE) {
+        Ok(()) => return new.placed(path),
+        Err(rustix::io::Errno::EXIST) => swap(RenameFlags::EXCHANGE),
+        failed => failed,
+    };
+    match swapped {
+        Ok(()) => {}
         // A file system that can't: as well as it goes without.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            return replace(&file, &new, path, ours);
+            return new.replace(path, ours);
         }
-        Err(error) => return Err(failed(path)(error.into())),
-    }
-    match swap(RenameFlags::EXCHANGE) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            return replace(&file, &new, path, ours);
+        Err(error) => {
+            new.remove();
+            return Err(failed(path)(error.into()));
         }
-        Err(error) => return Err(failed(path)(error.into())),
     }
-    if is(&new, ours) {
-        let meta = path.symlink_metadata().map_err(failed(path))?;
-        let mine = file.metadata().map_err(failed(path))?;
-        let stat = Stat::of(&mine);
-        // Somebody may have put another file there already; then its numbers aren't those of ours.
-        return match meta.ino() == mine.ino() {
-            true => Ok(Put::Placed(stat)),
-            false => Ok(Put::Changed),
-        };
+    if is(&new.path, ours) {
+        new.remove();
+        return new.placed(path);
     }
     swap(RenameFlags::EXCHANGE).map_err(|error| failed(path)(error.into()))?;
-    if is(&new, mine) {
+    if is(&new.path, mine) {
+        new.remove();
         return Ok(Put::Changed);
     }
     let aside = free_name(path);
-    let kept = new.keep().map_err(|error| failed(path)(error.error))?;
-    std::fs::rename(kept, &aside).map_err(failed(path))?;
+    std::fs::rename(&new.path, &aside).map_err(failed(path))?;
     Ok(Put::Aside(name_of(&aside)))
 }
 
-fn placed(file: &File, path: &Path) -> Result<Put, CheckoutError> {
-    let meta = file.metadata().map_err(failed(path))?;
-    Ok(Put::Placed(Stat::of(&meta)))
-}
-
-fn replace(file: &File, new: &Path, path: &Path, ours: IsIt<'_>) -> Result<Put, CheckoutError> {
-    if path.symlink_metadata().is_ok() && !is(path, ours) {
-        return Ok(Put::Changed);
+impl Swap {
+    /// It stands under its own name now, if nobody has put another one there or written into it already: then the numbers
+    /// aren't those of what we wrote.
+    fn placed(&self, path: &Path) -> Result<Put, CheckoutError> {
+        let there = path.symlink_metadata().map_err(failed(path))?;
+        let stat = Stat::of(&self.file.metadata().map_err(failed(path))?);
+        match there.ino() == stat.inode && self.is_as_written(&stat) {
+            true => Ok(Put::Placed(stat)),
+            false => Ok(Put::Changed),
+        }
     }
-    std::fs::rename(new, path).map_err(failed(path))?;
-    placed(file, path)
+
+    fn replace(&self, path: &Path, ours: IsIt<'_>) -> Result<Put, CheckoutError> {
+        if path.symlink_metadata().is_ok() && !is(path, ours) {
+            self.remove();
+            return Ok(Put::Changed);
+        }
+        std::fs::rename(&self.path, path).map_err(failed(path))?;
+        self.placed(path)
+    }
 }
 
 fn is(path: &Path, it: IsIt<'_>) -> bool {

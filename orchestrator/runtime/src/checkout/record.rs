@@ -203,36 +203,54 @@ impl Cache {
         self.keep(&self.stat, &json)
     }
 
-    /// The index of a file with this content, if there is one.
+    /// The index of a file with this content, if there is one: of the one that stands there, or of one that was about to.
     pub(super) fn index(&self, content: &str) -> Option<Index> {
-        let Ok(Held::File(mut file, meta)) = place::look(&self.index) else {
-            return None;
-        };
-        let end = (meta.len() <= MAX_INDEX).then(|| sum::whole(&file))??;
-        let mut body = Vec::with_capacity(usize::try_from(end).ok()?);
-        file.rewind().ok()?;
-        file.take(end).read_to_end(&mut body).ok()?;
-        let index: Index = postcard::from_bytes(&body).ok()?;
-        let is_of_it = index.content == content && index.version == super::text::VERSION;
-        is_of_it.then_some(index)
+        let both = [self.index.clone(), self.next()];
+        both.iter().find_map(|path| index_in(path, content))
     }
 
+    /// Keeps the index of a file that is about to take its place: until it has, that of the old one is needed.
     pub(super) fn keep_index(
         &self,
         index: &Index<Vec<(TaskId, Block)>>,
     ) -> Result<(), CheckoutError> {
         crate::store::private_dir(&self.dir)?;
+        let path = self.next();
         let mut file = place::new_file(&self.dir)?;
-        let failed = |error| place::failed(&self.index)(error);
+        let failed = |error| place::failed(&path)(error);
         let to = Summing::new(BufWriter::new(&mut file));
         let to = postcard::to_io(index, to).map_err(|error| failed(io::Error::other(error)))?;
         to.end().map_err(failed)?;
-        let kept = file.persist(&self.index);
+        let kept = file.persist(&path);
         kept.map(drop).map_err(|error| failed(error.error))
+    }
+
+    /// The file that the last index is of stands in its place.
+    pub(super) fn promote_index(&self) {
+        if let Err(error) = std::fs::rename(self.next(), &self.index) {
+            tracing::debug!(%error, "the cache of the checkout can't be written");
+        }
+    }
+
+    fn next(&self) -> PathBuf {
+        self.index.with_extension("next")
     }
 
     fn keep(&self, path: &Path, bytes: &[u8]) -> Result<(), CheckoutError> {
         crate::store::private_dir(&self.dir)?;
         place::write(&self.dir, path, bytes)
     }
+}
+
+fn index_in(path: &Path, content: &str) -> Option<Index> {
+    let Ok(Held::File(mut file, meta)) = place::look(path) else {
+        return None;
+    };
+    let end = (meta.len() <= MAX_INDEX).then(|| sum::whole(&file))??;
+    let mut body = Vec::with_capacity(usize::try_from(end).ok()?);
+    file.rewind().ok()?;
+    file.take(end).read_to_end(&mut body).ok()?;
+    let index: Index = postcard::from_bytes(&body).ok()?;
+    let is_of_it = index.content == content && index.version == super::text::VERSION;
+    is_of_it.then_some(index)
 }

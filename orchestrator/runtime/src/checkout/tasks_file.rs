@@ -9,7 +9,7 @@ use orch_protocol::ids::CommitId;
 use super::compose::{Old, Plan, Shown};
 use super::place::{self, Held, Put, Stat};
 use super::record::{self, Index, Manifest, Written};
-use super::{Checkout, CheckoutError, TASKS, parse, text};
+use super::{Checkout, CheckoutError, TASKS, text};
 use crate::store::BareStore;
 
 /// A file that was put in its place: its numbers, and its content.
@@ -77,6 +77,8 @@ impl Checkout {
             }
             Err(error) => return Err(place::failed(&path)(error)),
         };
+        // A file that lost its end in a power cut would be taken for an edit that takes tasks out.
+        new.as_file().sync_data().map_err(place::failed(&path))?;
         let index = Index {
             version: text::VERSION,
             state: commit.clone(),
@@ -96,7 +98,7 @@ impl Checkout {
             manifest.write(&self.root)?;
         }
         let is_content = |file, meta: &Metadata, is: Option<&str>| {
-            meta.len() <= parse::MAX_BYTES
+            meta.len() <= place::MAX_HELD
                 && record::content_of(file).is_ok_and(|content| Some(content.as_str()) == is)
         };
         let put = place::settle(
@@ -112,6 +114,7 @@ impl Checkout {
                 (Some(told), None)
             }
             Put::Placed(stat) => {
+                self.cache.promote_index();
                 (manifest.tasks, manifest.next) = (Some(next), None);
                 (told, Some((stat, content)))
             }
@@ -119,13 +122,13 @@ impl Checkout {
     }
 
     /// The content of the tasks' file in one word: as it was noted, where it is the file that was noted.
-    fn content(&self, file: &File, meta: &Metadata) -> Result<String, CheckoutError> {
+    pub(super) fn content(&self, file: &File, meta: &Metadata) -> Result<String, CheckoutError> {
         if let Some(content) = self.cache.content_of(meta) {
             return Ok(content);
         }
         let path = self.root.join(TASKS);
         let size = meta.len();
-        match size > parse::MAX_BYTES {
+        match size > place::MAX_HELD {
             true => Err(CheckoutError::TooLong { path, size }),
             false => record::content_of(file).map_err(place::failed(&path)),
         }

@@ -382,7 +382,7 @@ async fn what_a_killed_process_has_displaced_is_kept_and_told() {
     let left = |name: &str, text: &str| fs::write(stand.root().join(name), text).unwrap();
     let shown = fs::read_to_string(stand.root().join(TASKS)).unwrap();
     // Killed while it wrote; killed before or after the exchange, with nothing of anybody's in between.
-    left(".new-a1B2c3", "# state 123");
+    left(".part-a1B2c3", "# state 123");
     left(".swap-project_tasks.yaml-d4E5f6", &shown);
     left(".swap-.gitignore-g7H8i9", "*\n");
     assert_eq!(stand.refresh().unwrap(), Vec::<String>::new());
@@ -390,11 +390,19 @@ async fn what_a_killed_process_has_displaced_is_kept_and_told() {
     left(".swap-project_tasks.yaml-j1K2l3", "tasks: []  # mine\n");
     let told = stand.refresh().unwrap();
     assert_eq!(told.len(), 1, "{told:?}");
+    stand.check_outside();
     let kept = "project_tasks.yaml.edited-1";
     assert!(told[0].contains(kept), "{told:?}");
     let text = fs::read_to_string(stand.root().join(kept)).unwrap();
     assert_eq!(text, "tasks: []  # mine\n");
-    let hidden = |name: &String| name.starts_with(".new-") || name.starts_with(".swap-");
+    let hidden = |name: &String| name.starts_with(".part-") || name.starts_with(".swap-");
     assert!(!names(&stand.root()).iter().any(hidden));
+    assert_eq!(stand.refresh().unwrap(), Vec::<String>::new());
+    // Names that would lead out, and what is no file.
+    left(".swap-..-x", "out");
+    left(".swap--x", "out");
+    fs::create_dir(stand.root().join(".part-folder")).unwrap();
+    assert_eq!(stand.refresh().unwrap().len(), 2);
+    stand.check_outside();
     assert_eq!(stand.refresh().unwrap(), Vec::<String>::new());
 }

@@ -89,13 +89,17 @@ impl Held {
             return self.in_turn(&ranges);
         }
         let (left, right) = ranges.split_at(ranges.len() / 2);
-        let (left, right) = std::thread::scope(|scope| {
-            let right = scope.spawn(|| self.in_turn(right));
-            (self.in_turn(left), right.join())
-        });
-        let (mut tasks, mut others) = (left?, right.ok()??);
-        tasks.append(&mut others);
-        Some(tasks)
+        std::thread::scope(|scope| {
+            let other = std::thread::Builder::new().spawn_scoped(scope, || self.in_turn(right));
+            let mut tasks = self.in_turn(left)?;
+            let mut others = match other {
+                Ok(other) => other.join().ok()??,
+                // No thread is to be had.
+                Err(_) => self.in_turn(right)?,
+            };
+            tasks.append(&mut others);
+            Some(tasks)
+        })
     }
 
     fn in_turn(&self, ranges: &[&Range<u64>]) -> Option<Keyed> {

@@ -56,13 +56,15 @@ pub(super) fn read(objects: &Objects, at: &CommitId, dir: &Path) -> Result<Tasks
     let before = held.iter().flat_map(|held| held.bodies.keys());
     let gone = before.filter(|key| !shards.files.contains_key(&Shard(**key)));
     if fresh + gone.count() > STALE || (held.is_none() && fresh > 0) {
-        let files = files.into_iter().filter_map(|(key, id, body)| {
+        let files = files.into_iter().map(|(key, id, body)| {
             let kept = || known(held.as_ref()?, &Shard(key), &id);
             Some((key, id, body.or_else(kept)?))
         });
-        let written = cache::write(&path, shards.tree, &files.collect::<Vec<_>>());
+        let written = files
+            .collect::<Option<Vec<_>>>()
+            .map(|files| cache::write(&path, shards.tree, &files));
         // It is only a cache: where it can't be written, the next command reads the files again.
-        if let Err(error) = written {
+        if let Some(Err(error)) = written {
             tracing::debug!(%error, "the outline was not written");
         }
     }
