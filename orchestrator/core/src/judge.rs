@@ -201,10 +201,12 @@ pub fn is_unknown(task: &Task, here: &Here) -> bool {
 
 /// Every commit that a claim of `state` names: what a walk from HEAD has to look for.
 pub fn claimed_commits(state: &State) -> BTreeSet<CommitId> {
-    state
-        .tasks
-        .values()
-        .flat_map(|task| &task.claims)
-        .flat_map(|claim| claim.commits.iter().cloned())
-        .collect()
+    let claims = state.tasks.values().flat_map(|task| &task.claims);
+    let commits = claims.flat_map(|claim| &claim.commits);
+    // Sorted by what stands side by side first: ten thousand ids are told apart without following a pointer each time.
+    let mut claimed: Vec<(u64, &CommitId)> =
+        commits.map(|commit| (commit.head(), commit)).collect();
+    claimed.sort_unstable();
+    claimed.dedup();
+    claimed.into_iter().map(|(_, id)| id.clone()).collect()
 }

@@ -21,6 +21,9 @@ use crate::screen::{Screen, cut, paint, styled};
 use crate::session::{Project, Seen};
 use crate::trouble::Trouble;
 
+/// So many bytes are printed at once.
+const PART: usize = 8 * 1024;
+
 /// What `ready` asks of `list`.
 pub(crate) fn ready(asked: Ready) -> List {
     List {
@@ -101,26 +104,31 @@ pub(crate) fn list(seen: Seen, wanted: &List) -> Result<(), Trouble> {
     let rows = Rows::new(seen, &statuses, &screen);
     let looked_for = wanted.text.as_deref().map(words).unwrap_or_default();
     let mut text = String::new();
-    let mut line = |row: String, task: &Task| {
+    let mut line = |row: String, task: &Task| -> Result<(), Trouble> {
         text += &(row + "\n");
         if let Some(hit) = hit(task, &looked_for, &screen) {
             text += &(hit + "\n");
         }
+        // Whoever reads along (`| head`) needn't wait for the last one. On a terminal, all of it decides on the pager.
+        if screen.height.is_none() && text.len() >= PART {
+            out::page(&screen, &std::mem::take(&mut text))?;
+        }
+        Ok(())
     };
     if wanted.tree {
         for branch in branches(&seen.state.tasks, &tasks) {
             let row = rows.row(branch.task, &branch.guide, !branch.is_wanted);
-            line(row, branch.task);
+            line(row, branch.task)?;
         }
     } else {
         for task in &tasks {
-            line(rows.row(task, "", false), task);
+            line(rows.row(task, "", false), task)?;
         }
     }
     if let Some((archive, statuses)) = &archived {
         let rows = Rows::new(archive, statuses, &screen).of_archive();
         for task in &old {
-            line(rows.row(task, "", false), task);
+            line(rows.row(task, "", false), task)?;
         }
     }
     out::page(&screen, &text)?;

@@ -26,13 +26,13 @@ impl<I: Borrow<TaskId>> Places<I> {
     /// Takes ids that are sorted, as the keys of a map are.
     pub(super) fn new(ids: impl Iterator<Item = I>) -> Self {
         let ids: Vec<I> = ids.collect();
-        let heads = ids.iter().map(|id| head(id.borrow())).collect();
+        let heads = ids.iter().map(|id| id.borrow().head()).collect();
         Self { ids, heads }
     }
 
     /// Where an id stands.
     pub(super) fn at(&self, id: &TaskId) -> Option<usize> {
-        let head = head(id);
+        let head = id.head();
         let first = self.heads.partition_point(|known| *known < head);
         (first..self.heads.len())
             .take_while(|at| self.heads[*at] == head)
@@ -54,13 +54,4 @@ impl<I> std::ops::Index<usize> for Places<I> {
     fn index(&self, at: usize) -> &I {
         &self.ids[at]
     }
-}
-
-fn head(id: &TaskId) -> u64 {
-    let bytes = id.as_str().as_bytes();
-    let mut head = [0; 8];
-    for (to, from) in head.iter_mut().zip(bytes) {
-        *to = *from;
-    }
-    u64::from_be_bytes(head)
 }
