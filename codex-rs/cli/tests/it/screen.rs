@@ -196,6 +196,16 @@ impl Screen {
         self.wait(&format!("{text:?}"), |shown| contains(shown, text))
     }
 
+    /// Waits until `text` stands on the screen or the program has ended; whether it does.
+    #[track_caller]
+    pub(crate) fn shows_before_its_end(&self, text: &str) -> bool {
+        let has_ended = |shown: &Shown| shown.exit.is_some() && shown.is_read;
+        self.wait(&format!("{text:?} or the end"), |shown| {
+            contains(shown, text) || has_ended(shown)
+        });
+        contains(&self.shared.shown.lock().unwrap(), text)
+    }
+
     /// Waits until `text` stands nowhere on the screen.
     #[track_caller]
     pub(crate) fn until_gone(&self, text: &str) -> &Self {
