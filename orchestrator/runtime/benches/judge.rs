@@ -180,27 +180,21 @@ fn rev_list_count(bencher: Bencher<'_, '_>) {
 /// Nothing is kept; 10,000 commits are claimed, the oldest near the beginning.
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn first_walk(bencher: Bencher<'_, '_>) {
-    let world = &*WORLD;
-    // The 200 of `side` are looked for as well; that isn't the walk.
-    let only = git(world.dir.path(), &["rev-list", "--max-count=49000", "main"]);
-    let asked = Asked {
-        claimed: only.lines().step_by(5).map(CommitId::new).collect(),
-        ..Asked::default()
-    };
-    world.stand_at(&world.main);
-    bencher
-        .with_inputs(|| {
-            let _ = std::fs::remove_dir_all(world.cache());
-            asked.clone()
-        })
-        .bench_values(|asked| world.judge(asked));
+    first_of(bencher, 49_000);
 }
 
 /// The same with 200 commits claimed, all among the newest 1,000: what a first use meets.
 #[divan::bench(sample_count = 10, sample_size = 1)]
 fn first_walk_of_new_claims(bencher: Bencher<'_, '_>) {
+    first_of(bencher, 1_000);
+}
+
+/// A first walk in which each fifth of the `newest` commits of `main` is claimed. (Those of `side` would be looked for as
+/// well; that isn't the walk.)
+fn first_of(bencher: Bencher<'_, '_>, newest: usize) {
     let world = &*WORLD;
-    let only = git(world.dir.path(), &["rev-list", "--max-count=1000", "main"]);
+    let count = format!("--max-count={newest}");
+    let only = git(world.dir.path(), &["rev-list", &count, "main"]);
     let asked = Asked {
         claimed: only.lines().step_by(5).map(CommitId::new).collect(),
         ..Asked::default()
